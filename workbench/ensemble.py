@@ -1,0 +1,183 @@
+"""Builds the ensemble a setting describes, fits it member by member with progress, and asks it.
+
+The shape is always a pipeline of `encode` (impute, scale, one-hot) and `vote` (three kinds of members, one of them
+linear, since trees cannot extrapolate), unless the setting names a factory of one's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
+
+from workbench.errors import SettingsError
+from workbench.features import to_frame
+from workbench.performance import label_text
+from workbench.records import Label, Schema, Task
+
+Progress = Callable[[str, int, int], None]
+RARE = 10
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """What a version says to some rows; `probabilities` (a mapping a row) and `classes` for classification."""
+
+    predictions: list[Label]
+    probabilities: list[dict[str, float]] | None = None
+    classes: list[Label] | None = None
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def build(kind: str, schema: Schema, *, seed: int, threads: int) -> BaseEstimator:
+    """An unfitted estimator.
+
+    Parameters
+    ----------
+    kind : "voting" or "module:function"
+        A function is called without arguments and returns an estimator that takes the feature frame.
+    schema : Schema
+    seed : int
+        Fixes every random choice of the ensemble.
+    threads : int
+        Cap for members that can use several.
+
+    Raises
+    ------
+    SettingsError
+        If the kind is neither, or the function cannot be imported or returns no estimator.
+    """
+    if kind == "voting":
+        vote = _voting(schema.task, seed, threads)
+        return Pipeline([("encode", _encoder(schema)), ("vote", vote)])
+    estimator = import_function(kind, "[model] ensemble")()
+    if not isinstance(estimator, BaseEstimator):
+        raise SettingsError(f"[model] ensemble = {kind!r} returned a {type(estimator).__name__}, not an estimator")
+    return estimator
+
+
+def import_function(path: str, setting: str) -> Callable[..., Any]:
+    """The function that "module:function" names in a setting."""
+    module, colon, name = path.partition(":")
+    try:
+        if not colon:
+            raise ValueError("it has no colon")
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"{setting} = {path!r} is not an importable module:function: {error}") from error
+    if not callable(found):
+        raise SettingsError(f"{setting} = {path!r} is no function")
+    return found
+
+
+def _encoder(schema: Schema) -> ColumnTransformer:
+    numbers = [f.name for f in schema.features if f.kind != "categorical"]
+    texts = [f.name for f in schema.features if f.kind == "categorical"]
+    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE, sparse_output=False)
+    return ColumnTransformer(
+        [("numbers", make_pipeline(impute, StandardScaler()), numbers), ("texts", one_hot, texts)],
+        sparse_threshold=0,
+    )
+
+
+def _voting(task: Task, seed: int, threads: int) -> BaseEstimator:
+    forest: dict[str, Any] = {
+        "n_estimators": 60,
+        "min_samples_leaf": 3,
+        "random_state": seed,
+        "n_jobs": threads,
+    }
+    boosting: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.08, "random_state": seed}
+    if task == "regression":
+        return VotingRegressor(
+            [
+                ("linear", Ridge(alpha=1.0)),
+                ("forest", RandomForestRegressor(max_features=0.4, **forest)),
+                ("boosting", HistGradientBoostingRegressor(**boosting)),
+            ]
+        )
+    # Balanced, so that a rare class is not simply never predicted at the usual threshold of 1/2.
+    return VotingClassifier(
+        [
+            ("linear", LogisticRegression(class_weight="balanced", max_iter=2_000)),
+            ("forest", RandomForestClassifier(class_weight="balanced_subsample", **forest)),
+            ("boosting", HistGradientBoostingClassifier(class_weight="balanced", **boosting)),
+        ],
+        voting="soft",
+    )
+
+
+def fit(estimator: BaseEstimator, X: pd.DataFrame, y: np.ndarray, progress: Progress = silent) -> BaseEstimator:
+    """Fit an estimator; a pipeline that ends in a vote is fitted member by member, each a step of progress.
+
+    Returns
+    -------
+    estimator
+        Fitted; answers single rows on one thread, which is fastest for them.
+    """
+    if not (isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingRegressor | VotingClassifier)):
+        progress("model", 0, 1)
+        return estimator.fit(X, y)
+    encode, vote = clone(estimator[:-1]), clone(estimator[-1])
+    encoded = encode.fit_transform(X, y)
+    # A voting classifier numbers the classes for its members and translates back.
+    target = LabelEncoder().fit_transform(y) if isinstance(vote, VotingClassifier) else y
+    members = []
+    for done, (name, member) in enumerate(vote.estimators):
+        progress(name, done, len(vote.estimators))
+        fitted = member.fit(encoded, target)
+        if "n_jobs" in fitted.get_params():
+            fitted.set_params(n_jobs=None)
+        members.append((name, FrozenEstimator(fitted)))
+    vote.estimators = members
+    vote.fit(encoded, y)
+    progress("model", len(members), len(members))
+    return Pipeline([*encode.steps, (estimator.steps[-1][0], vote)])
+
+
+def answer(estimator: Any, schema: Schema, rows: Sequence[Mapping[str, Any]]) -> Answers:
+    """What an estimator says to rows, in JSON-ready values."""
+    return answer_frame(estimator, schema, to_frame(rows, schema))
+
+
+def answer_frame(estimator: Any, schema: Schema, frame: pd.DataFrame) -> Answers:
+    """As `answer`, for a frame that `features.align` or `features.to_frame` made."""
+    if schema.task == "regression":
+        return Answers([float(v) for v in np.asarray(estimator.predict(frame), dtype=float)])
+    classes = [_plain(c) for c in estimator.classes_]
+    if not hasattr(estimator, "predict_proba"):
+        return Answers([_plain(v) for v in estimator.predict(frame)], None, classes)
+    table = estimator.predict_proba(frame)
+    names = [label_text(c) for c in classes]
+    probabilities = [dict(zip(names, map(float, row), strict=True)) for row in table]
+    # A soft vote predicts its likeliest class; others may have a threshold of their own, so they are asked.
+    likeliest = isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingClassifier)
+    predictions = [classes[i] for i in table.argmax(axis=1)] if likeliest else map(_plain, estimator.predict(frame))
+    return Answers(list(predictions), probabilities, classes)
+
+
+def _plain(label: Any) -> Label:
+    value = label.item() if isinstance(label, np.generic) else label
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,214 @@
+"""The feature schema: which inputs a model takes, rows <-> frame, and what is wrong with a row.
+
+Missing is a value (JSON null, NaN in a frame); an unseen category is allowed; a wrong type or name is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import DataError
+from workbench.records import (
+    Feature,
+    Kind,
+    Schema,
+    Task,
+    Value,
+    parse_utc,
+    utc_text,
+)
+
+MAX_CATEGORIES = 10_000
+
+
+def infer_schema(
+    frame: pd.DataFrame,
+    *,
+    task: Task,
+    target: str,
+    time: str | None = None,
+    features: Sequence[str] | None = None,
+) -> Schema:
+    """The schema of a training frame: kinds from its dtypes, categories from its values.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_rows, n_columns)
+        Holds the target, the features and, if one is named, the time column.
+    features : names, optional
+        Default: every column but target and time.
+
+    Raises
+    ------
+    DataError
+        If a named column is not there, a feature is the target or the time column, or there is no feature.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"km": [1.0, 2.0], "to": ["BOS", "SFO"], "minutes": [30.0, 60.0]})
+    >>> infer_schema(frame, task="regression", target="minutes").features[1].categories
+    ('BOS', 'SFO')
+    """
+    reserved = [column for column in (target, time) if column]
+    chosen = list(features) if features else [c for c in frame.columns if c not in reserved]
+    missing = [c for c in [*reserved, *chosen] if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"the data have no column {', '.join(map(repr, missing))}; they have {', '.join(map(str, frame.columns))}"
+        )
+    clash = [c for c in chosen if c in reserved]
+    if clash:
+        raise DataError(f"{clash[0]!r} is the target or the time column and cannot be a feature, too")
+    if not chosen:
+        raise DataError("no feature is left besides target and time; name some in [model] features")
+    return Schema(
+        task=task,
+        target=target,
+        time=time,
+        features=tuple(_feature(name, frame[name]) for name in chosen),
+    )
+
+
+def _feature(name: str, column: pd.Series) -> Feature:
+    kind = _kind(column)
+    if kind != "categorical":
+        return Feature(name=name, kind=kind)
+    values = column.dropna().astype(str).value_counts().index[:MAX_CATEGORIES]
+    return Feature(name=name, kind=kind, categories=tuple(sorted(values)))
+
+
+def _kind(column: pd.Series) -> Kind:
+    if pd.api.types.is_bool_dtype(column):
+        return "boolean"
+    if pd.api.types.is_numeric_dtype(column) or column.isna().all():
+        return "numeric"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        raise DataError(
+            f"column {column.name!r} holds times; name it as [model] time, leave it out of [model] features, "
+            f"or turn it into numbers"
+        )
+    return "categorical"
+
+
+def to_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
+    """Rows as the frame a model is fitted on: float64 for numbers and booleans, object for categories.
+
+    A missing value is NaN in either; keys that are no features are left out.
+
+    >>> from workbench.records import Feature
+    >>> schema = Schema(task="regression", target="y", time=None, features=(Feature(name="x", kind="numeric"),))
+    >>> to_frame([{"x": 1, "other": 2}, {"x": None}], schema)["x"].tolist()
+    [1.0, nan]
+    """
+    columns = {}
+    for feature in schema.features:
+        values = [row.get(feature.name) for row in rows]
+        if feature.kind == "categorical":
+            columns[feature.name] = _text_column(values)
+        else:
+            columns[feature.name] = np.array([np.nan if v is None else v for v in values], dtype=float)
+    return pd.DataFrame(columns)
+
+
+def align(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """The features of a frame in the form `to_frame` gives, in the schema's order.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or holds what its kind cannot be.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for feature in schema.features:
+        if feature.name not in frame.columns:
+            raise DataError(f"the data have no column {feature.name!r}, which the model takes")
+        column = frame[feature.name]
+        if feature.kind == "categorical":
+            columns[feature.name] = _text_column(column.astype(object).where(column.notna(), None).tolist())
+        else:
+            try:
+                columns[feature.name] = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"column {feature.name!r} must hold numbers: {error}") from error
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _text_column(values: Sequence[Any]) -> np.ndarray:
+    column = np.empty(len(values), dtype=object)
+    column[:] = [np.nan if v is None else str(v) for v in values]
+    return column
+
+
+def to_rows(frame: pd.DataFrame) -> list[dict[str, Value]]:
+    """A frame as JSON-ready rows: the inverse of `to_frame`, NaN as None.
+
+    >>> to_rows(pd.DataFrame({"x": [1.5, float("nan")], "c": ["a", None]}))
+    [{'x': 1.5, 'c': 'a'}, {'x': None, 'c': None}]
+    """
+    cells = frame.astype(object).where(frame.notna(), None)
+    return [dict(zip(frame.columns, row, strict=True)) for row in cells.itertuples(index=False)]
+
+
+def problems(row: Any, schema: Schema) -> list[dict[str, Any]]:
+    """What is wrong with one instance: field, what was found, what is allowed; empty when it is right.
+
+    Examples
+    --------
+    >>> from workbench.records import Feature
+    >>> schema = Schema(task="regression", target="y", time=None, features=(Feature(name="x", kind="numeric"),))
+    >>> problems({"x": "far"}, schema)
+    [{'field': 'x', 'found': 'far', 'allowed': 'a number or null'}]
+    """
+    if not isinstance(row, Mapping):
+        return [{"field": None, "found": type(row).__name__, "allowed": "an object of feature: value"}]
+    wrong = []
+    for feature in schema.features:
+        if feature.name not in row:
+            wrong.append(_problem(feature.name, "nothing", f"{ALLOWED[feature.kind]} (null where it is not known)"))
+        elif not _fits(row[feature.name], feature.kind):
+            wrong.append(_problem(feature.name, row[feature.name], ALLOWED[feature.kind]))
+    known = {*schema.names, schema.time}
+    for name in row:
+        if name not in known:
+            wrong.append(_problem(name, "an unknown field", f"the fields {', '.join(schema.names)}"))
+    if schema.time in row and _event_time(row[schema.time]) is None:
+        wrong.append(_problem(schema.time, row[schema.time], "an ISO 8601 time, or leave it out for now"))
+    return wrong
+
+
+ALLOWED: dict[Kind, str] = {
+    "numeric": "a number or null",
+    "boolean": "true, false or null",
+    "categorical": "a text or null",
+}
+
+
+def _problem(field: str | None, found: Any, allowed: str) -> dict[str, Any]:
+    shown = found if isinstance(found, int | float | bool) or found is None else str(found)[:100]
+    return {"field": field, "found": shown, "allowed": allowed}
+
+
+def _fits(value: Any, kind: Kind) -> bool:
+    if value is None:
+        return True
+    if kind == "numeric":
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return isinstance(value, bool if kind == "boolean" else str)
+
+
+def event_time(row: Mapping[str, Any], schema: Schema, now: str) -> str:
+    """When a row happened: its time column as UTC text, or `now` where it carries none."""
+    return (_event_time(row.get(schema.time)) if schema.time else None) or now
+
+
+def _event_time(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return utc_text(parse_utc(value))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,190 @@
+"""Retrain jobs: a training in a process of its own, the same command line a person would type, watched through a file.
+
+metrics/jobs/<job>.json is replaced whole by the training as it goes on; <job>.log holds what it printed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from workbench.errors import Busy, WorkbenchError
+from workbench.files import replace_whole
+from workbench.metrics_store import MetricsStore
+from workbench.policy import ATTEMPT
+from workbench.records import Event, utc_now, utc_text
+from workbench.settings import Settings
+from workbench.version_store import VersionStore, check_id
+
+KEPT = 100
+OPEN = ("starting", "running")
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A retrain job as its file tells it."""
+
+    id: str
+    state: Literal["starting", "running", "done", "failed", "cancelled", "died"]
+    reason: str
+    trigger: str
+    by: str
+    started_at: str
+    pid: int
+    pid_created: float
+    version_id: str | None = None
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    sentence: str = ""
+
+
+class Jobs:
+    """Starts, follows and cancels the retrain jobs of one workspace."""
+
+    def __init__(self, settings: Settings, metrics: MetricsStore, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.clock = clock
+        self.folder = settings.metrics_dir / "jobs"
+
+    def start(
+        self,
+        *,
+        reason: str,
+        trigger: str = "manual",
+        by: str,
+        version_id: str | None = None,
+        promote: str = "gate",
+    ) -> Job:
+        """Start a training at low priority.
+
+        Raises
+        ------
+        Busy
+            If a retrain is under way.
+        WorkbenchError
+            If the version id is malformed.
+        """
+        versions = VersionStore(self.settings.versions_dir)
+        if version_id is not None:
+            check_id(version_id)
+        if self.running() is not None or versions.retraining():
+            raise Busy("a retrain is under way; wait for it, or cancel it")
+        job_id = f"{self.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        self.metrics.append(
+            Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data={"job": job_id, "trigger": trigger})
+        )
+        options = {
+            "--job": job_id,
+            "--reason": reason,
+            "--trigger": trigger,
+            "--by": by,
+            "--promote": promote,
+        } | ({"--version_id": version_id} if version_id else {})
+        command = [sys.executable, "-m", "workbench.cli", "--root", str(self.settings.root), "train"]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / f"{job_id}.log", "ab") as log:
+            process = subprocess.Popen(
+                [*command, *(f"{name}={value}" for name, value in options.items())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "OMP_NUM_THREADS": str(self.settings.retrain.threads)},
+            )
+        job = Job(
+            id=job_id,
+            state="starting",
+            reason=reason,
+            trigger=trigger,
+            by=by,
+            started_at=utc_text(self.clock()),
+            pid=process.pid,
+            pid_created=psutil.Process(process.pid).create_time(),
+            version_id=version_id,
+        )
+        if not self._path(job_id).exists():
+            self.write(job)
+        self._forget_old()
+        return job
+
+    def write(self, job: Job) -> None:
+        replace_whole(self._path(job.id), msgspec.json.encode(job))
+
+    def read(self, job_id: str) -> Job:
+        """A job as it stands; one whose process is gone without a word has died.
+
+        Raises
+        ------
+        WorkbenchError
+            If there is no such job.
+        """
+        try:
+            job = msgspec.json.decode(self._path(job_id).read_bytes(), type=Job)
+        except (FileNotFoundError, ValueError) as error:
+            newest = max((p.stem for p in self.folder.glob("*.json")), default="none")
+            raise WorkbenchError(f"no retrain job {job_id[:80]!r} (newest: {newest})") from error
+        if job.state in OPEN and not _alive(job):
+            # It may have written its last word between our two looks.
+            job = msgspec.json.decode(self._path(job_id).read_bytes(), type=Job)
+            if job.state in OPEN:
+                sentence = f"its process ended without a word; see {self.folder.name}/{job_id}.log"
+                job = msgspec.structs.replace(job, state="died", sentence=sentence)
+        return job
+
+    def all(self) -> list[Job]:
+        """Kept jobs, oldest first."""
+        return [self.read(path.stem) for path in sorted(self.folder.glob("[!.]*.json"))]
+
+    def running(self) -> Job | None:
+        return next((job for job in reversed(self.all()) if job.state in OPEN), None)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a running job to end; it gives its claim back and says so in its file and an event."""
+        job = self.read(job_id)
+        if job.state in OPEN:
+            os.kill(job.pid, signal.SIGTERM)
+        return job
+
+    def bury(self) -> list[Job]:
+        """Write down the end of jobs that died; returns them."""
+        died = []
+        for path in sorted(self.folder.glob("[!.]*.json")):
+            told = msgspec.json.decode(path.read_bytes(), type=Job)
+            job = self.read(path.stem)
+            if told.state in OPEN and job.state == "died":
+                self.write(job)
+                self.metrics.append(
+                    Event(kind="retrain_failed", reason=job.sentence, version=job.version_id, data={"job": job.id})
+                )
+                died.append(job)
+        return died
+
+    def _path(self, job_id: str) -> Path:
+        if not job_id.replace("-", "").isalnum():
+            raise WorkbenchError(f"no retrain job {job_id[:80]!r}")
+        return self.folder / f"{job_id}.json"
+
+    def _forget_old(self) -> None:
+        for path in sorted(self.folder.glob("[!.]*.json"))[:-KEPT]:
+            path.unlink()
+            path.with_suffix(".log").unlink(missing_ok=True)
+
+
+def _alive(job: Job) -> bool:
+    try:
+        process = psutil.Process(job.pid)
+        # A number may be given out again: the time of birth tells one process from another.
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - job.pid_created) < 1
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,137 @@
+"""Which version is live, and the log of how it came to be: live.json (replaced whole), promotions.jsonl (appended to)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from workbench.errors import CorruptVersion
+from workbench.files import replace_whole
+from workbench.records import Pointer, Promotion, utc_now, utc_text
+
+
+class LivePointer:
+    """The pointer of one workspace; every switch holds a lock, replaces the file and then appends to the log."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.path = folder / "live.json"
+        self.log_path = folder / "promotions.jsonl"
+        self._lock_path = folder / "switch.lock"
+        self._clock = clock
+
+    def read(self) -> Pointer | None:
+        """The pointer, or None if nothing has gone live yet.
+
+        Raises
+        ------
+        CorruptVersion
+            If the file is damaged.
+        """
+        try:
+            pointer = msgspec.json.decode(self.path.read_bytes(), type=Pointer)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CorruptVersion(f"{self.path} is damaged ({error}); {self._remedy()}") from error
+        if pointer.checksum != _checksum(pointer):
+            raise CorruptVersion(f"{self.path} does not match its checksum; {self._remedy()}")
+        return pointer
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes with every switch; costs one stat."""
+        try:
+            stat = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
+    def switch(self, version_id: str, *, by: str, reason: str) -> Promotion:
+        """Point at another version; the one that was live becomes `previous`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(self._lock_path, timeout=30):
+            before = self._before()
+            if before is not None and before.version_id == version_id:
+                return self.log()[-1]
+            pointer = Pointer(
+                version_id=version_id,
+                generation=before.generation + 1 if before else 1,
+                activated_at=utc_text(self._clock()),
+                previous=before.version_id if before else None,
+            )
+            pointer = msgspec.structs.replace(pointer, checksum=_checksum(pointer))
+            replace_whole(self.path, msgspec.json.format(msgspec.json.encode(pointer), indent=2))
+            return self._append(pointer, by, reason)
+
+    def log(self) -> list[Promotion]:
+        """All promotions, oldest first; a torn last line is left out."""
+        try:
+            lines = self.log_path.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        promotions = []
+        for line in lines:
+            try:
+                promotions.append(msgspec.json.decode(line, type=Promotion))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+        return promotions
+
+    def live_at(self, moment: datetime) -> str | None:
+        """The version that was live at a moment."""
+        before = [p for p in self.log() if p.activated_at <= utc_text(moment)]
+        return before[-1].version_id if before else None
+
+    def _before(self) -> Pointer | None:
+        """The pointer as it stands; if a process died between pointer and log, the log is completed first."""
+        try:
+            pointer = self.read()
+        except CorruptVersion:
+            # Activating a version is the remedy for a damaged pointer; the log knows where it stood.
+            log = self.log()
+            if not log:
+                return None
+            last = log[-1]
+            return Pointer(
+                version_id=last.version_id,
+                generation=last.generation,
+                activated_at=last.activated_at,
+                previous=last.previous,
+            )
+        log = self.log()
+        if pointer is not None and (not log or log[-1].generation < pointer.generation):
+            self._append(pointer, "recovered", "the switch was cut off before it was logged")
+        return pointer
+
+    def _append(self, pointer: Pointer, by: str, reason: str) -> Promotion:
+        promotion = Promotion(
+            version_id=pointer.version_id,
+            previous=pointer.previous,
+            generation=pointer.generation,
+            activated_at=pointer.activated_at,
+            by=by,
+            reason=reason,
+        )
+        fd = os.open(self.log_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(fd, "r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            # A torn last line stays a line of its own.
+            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            file.write((b"\n" if torn else b"") + msgspec.json.encode(promotion) + b"\n")
+            file.flush()
+            os.fsync(fd)
+        return promotion
+
+    def _remedy(self) -> str:
+        log = self.log()
+        last = log[-1].version_id if log else "ID"
+        return f"make a version live again with `python main.py activate {last}`"
+
+
+def _checksum(pointer: Pointer) -> str:
+    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(pointer, checksum=""))).hexdigest()

@@ -1,0 +1,140 @@
+"""One cycle of maintenance: check, raise or end alarms, decide, and have a retrain started.
+
+Clock, stores and the way a retrain is started are arguments, so that a backtest can run the same code in simulated
+time. What was done before is folded from the events; there is no state file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation import Evaluation
+from workbench.monitor import ModelMonitor
+from workbench.policy import ATTEMPT, decide
+from workbench.records import Decision, Event, Pointer, utc_now
+from workbench.settings import Settings
+from workbench.training_store import TrainingStore
+from workbench.version_store import VersionStore
+
+PRUNE_EVERY = timedelta(minutes=5)
+
+
+class Maintainer:
+    """Keeps one workspace's live version healthy.
+
+    Parameters
+    ----------
+    settings : Settings
+    monitor : ModelMonitor
+    versions : VersionStore
+    start : callable (Decision) -> None
+        Starts a retrain and returns at once; raises WorkbenchError if it cannot.
+    running : callable () -> bool
+        Whether a retrain is under way.
+    clock : callable returning an aware datetime
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        monitor: ModelMonitor,
+        versions: VersionStore,
+        *,
+        start: Callable[[Decision], None],
+        running: Callable[[], bool],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.settings = settings
+        self.monitor = monitor
+        self.metrics = monitor.store
+        self.versions = versions
+        self.start = start
+        self.running = running
+        self.clock = clock
+        self._seen: tuple[object, ...] = ()
+        self._pruned_at = clock()
+
+    def cycle(self) -> Decision:
+        """Look once; check only if something has happened since the last look, so that checks in a row are
+        checks of different traffic."""
+        live = self.versions.live()
+        if live is None:
+            return Decision(action="wait", reason="no version is live")
+        seen = self._traffic_seen(live)
+        if seen == self._seen:
+            return Decision(action="wait", reason="nothing has happened since the last check")
+        metadata = self.versions.metadata(live.version_id)
+        evaluation = self.monitor.check(metadata, self.versions.profile(live.version_id))
+        self._seen = seen
+        self._tell_alarms(evaluation)
+        decision = self._decide(live)
+        self._tell_decision(decision, live.version_id)
+        if decision.action == "retrain":
+            self._start(decision, live.version_id)
+        self._prune()
+        return decision
+
+    def _traffic_seen(self, live: Pointer) -> tuple[object, ...]:
+        def last(records: list) -> object:
+            return records[-1].id if records else None
+
+        # Heartbeats alone are no news: a service that nobody asks needs no new check.
+        requests = [r for r in self.metrics.service()[-200:] if hasattr(r, "status")]
+        return live.generation, last(self.metrics.window()), last(self.metrics.actuals()), last(requests)
+
+    def _decide(self, live: Pointer) -> Decision:
+        # Checks from before a switch speak of another model, even if that version was live before.
+        evaluations = [
+            e for e in self.metrics.evaluations() if e.version == live.version_id and e.recorded_at >= live.activated_at
+        ]
+        events = self.metrics.events()
+        last_attempt = max((e.recorded_at for e in events if e.kind == ATTEMPT), default="")
+        return decide(
+            evaluations,
+            events,
+            self.settings.retrain,
+            now=self.clock(),
+            new_rows=sum(a.recorded_at > last_attempt for a in self.metrics.actuals()),
+            running=self.running(),
+        )
+
+    def _tell_alarms(self, evaluation: Evaluation) -> None:
+        """An event when an alarm begins and one when it ends; what is open is folded from the events."""
+        opened: dict[str, str | None] = {}
+        for event in self.metrics.events():
+            if event.kind == "alarm":
+                opened[event.data["name"]] = event.version
+            elif event.kind == "alarm_ended":
+                opened.pop(event.data["name"], None)
+        for name, verdict in evaluation.verdicts.items():
+            replaced = name in opened and opened[name] != evaluation.version
+            if replaced or (name in opened and verdict.state == "ok"):
+                why = f"{opened[name]} is no longer live" if replaced else verdict.sentence
+                self._event("alarm_ended", f"{name}: {why}", opened.pop(name), name=name)
+            if verdict.state == "alarm" and name not in opened:
+                self._event("alarm", f"{name}: {verdict.sentence}", evaluation.version, name=name)
+
+    def _tell_decision(self, decision: Decision, version: str) -> None:
+        """An event when the decision differs from the last one in more than its figures."""
+        told = [e for e in self.metrics.events() if e.kind == "decision"]
+        now = {"action": decision.action, "trigger": decision.trigger, "refusal": decision.refusal}
+        if decision.action == "retrain" or not told or told[-1].version != version or told[-1].data != now:
+            self._event("decision", f"{decision.action}: {decision.sentence}", version, **now)
+
+    def _start(self, decision: Decision, version: str) -> None:
+        try:
+            self.start(decision)
+        except WorkbenchError as error:
+            self._event("retrain_refused", str(error), version)
+
+    def _event(self, kind: str, reason: str, version: str | None, **data: object) -> None:
+        self.metrics.append(Event(kind=kind, reason=reason, version=version, data=data))
+
+    def _prune(self) -> None:
+        if self.clock() - self._pruned_at < PRUNE_EVERY:
+            return
+        self._pruned_at = self.clock()
+        training = TrainingStore(self.settings.versions_dir, clock=self.clock)
+        self.metrics.prune(lambda rows: training.archive(rows, self.settings.retrain.labelled_rows))

@@ -1,0 +1,287 @@
+"""ModelMonitor: record predictions and actuals, summarise the service, check the live version.
+
+The statistics are pure functions elsewhere (traffic, drift, performance); this room brings them their rows and writes
+down what they said.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+import pandas as pd
+
+from workbench import drift, performance, traffic
+from workbench.evaluation import (
+    DriftResult,
+    Evaluation,
+    FeatureProfile,
+    PerformanceResult,
+    Score,
+    ServiceResult,
+)
+from workbench.features import event_time, to_frame
+from workbench.metrics_store import MetricsStore, join
+from workbench.records import (
+    Actual,
+    Event,
+    Label,
+    Metadata,
+    Prediction,
+    Schema,
+    Task,
+    Value,
+    parse_utc,
+    utc_now,
+    utc_text,
+)
+from workbench.segments import segment_start
+from workbench.settings import Settings
+
+MAX_PERIODS = 200
+Labelled = Sequence[tuple[Prediction, Actual]]
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of some actuals, as prediction ids."""
+
+    accepted: list[str]
+    duplicate: list[str]
+    conflict: list[str]
+    unknown: list[str]
+    expired: list[str]
+
+
+class ModelMonitor:
+    """Watches the versions of one workspace.
+
+    Parameters
+    ----------
+    store : MetricsStore
+    settings : Settings
+    clock : callable returning an aware datetime
+
+    Examples
+    --------
+    >>> monitor = ModelMonitor(store, settings)                                    # doctest: +SKIP
+    >>> done = monitor.record({"distance": 760.0}, 118.2, version="v1", response_s=0.004)  # doctest: +SKIP
+    >>> monitor.feedback([(done.id, 121.0)]).accepted == [done.id]                 # doctest: +SKIP
+    True
+    """
+
+    def __init__(self, store: MetricsStore, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+
+    def record(
+        self,
+        inputs: Mapping[str, Value],
+        output: Label,
+        *,
+        version: str,
+        response_s: float,
+        event_time: str | None = None,
+        probabilities: dict[str, float] | None = None,
+    ) -> Prediction:
+        """Write down one prediction; returns it with its id.
+
+        Parameters
+        ----------
+        inputs : mapping of feature to value
+        output : number or class
+        version : str
+            Which version answered.
+        response_s : float
+            Seconds from receipt to here.
+        event_time : ISO 8601 text, optional
+            When the row happened; default now.
+        probabilities : mapping of class to probability, optional
+        """
+        prediction = Prediction(
+            event_time=utc_text(parse_utc(event_time) if event_time else self.clock()),
+            version=version,
+            inputs=dict(inputs),
+            output=output,
+            probabilities=probabilities,
+            response_s=response_s,
+        )
+        return self.store.append(prediction)[0]
+
+    def record_rows(
+        self,
+        rows: Sequence[Mapping[str, Value]],
+        outputs: Sequence[Label],
+        *,
+        schema: Schema,
+        version: str,
+        response_s: float,
+        probabilities: Sequence[dict[str, float]] | None = None,
+        request_id: str = "",
+    ) -> list[Prediction]:
+        """Write down the predictions of one request in one go; the time column becomes `event_time`."""
+        now = utc_text(self.clock())
+        return self.store.append(
+            *(
+                Prediction(
+                    event_time=event_time(row, schema, now),
+                    version=version,
+                    inputs={name: row.get(name) for name in schema.names},
+                    output=output,
+                    probabilities=probabilities[i] if probabilities else None,
+                    response_s=response_s,
+                    request_id=request_id,
+                )
+                for i, (row, output) in enumerate(zip(rows, outputs, strict=True))
+            )
+        )
+
+    def feedback(self, actuals: Sequence[tuple[str, Label]]) -> Feedback:
+        """Join actuals to their predictions.
+
+        Returns
+        -------
+        Feedback
+            accepted: written down; duplicate: known already, equal; conflict: known already, different (the first
+            one stays); unknown: no such prediction; expired: it is older than `history`. Nothing but the accepted
+            is written; a conflict and an expired one become an event.
+        """
+        stamps = self.store.prediction_ids()
+        ids = {stamp.id for stamp in stamps}
+        oldest = stamps[0].recorded_at if len(stamps) >= self.store.history_size else ""
+        known: dict[str, Label] = {}
+        for record in self.store.actuals():
+            known.setdefault(record.prediction_id, record.actual)
+        verdict = Feedback(accepted=[], duplicate=[], conflict=[], unknown=[], expired=[])
+        fresh = []
+        for prediction_id, actual in actuals:
+            if prediction_id in known:
+                same = performance.label_text(known[prediction_id]) == performance.label_text(actual)
+                (verdict.duplicate if same else verdict.conflict).append(prediction_id)
+            elif prediction_id in ids:
+                known[prediction_id] = actual
+                fresh.append(Actual(prediction_id=prediction_id, actual=actual))
+                verdict.accepted.append(prediction_id)
+            elif "" < segment_start(prediction_id) < oldest:
+                verdict.expired.append(prediction_id)
+            else:
+                verdict.unknown.append(prediction_id)
+        if fresh:
+            self.store.append(*fresh)
+        if verdict.conflict or verdict.expired:
+            reason = f"{len(verdict.conflict)} conflicting and {len(verdict.expired)} expired actuals were not taken"
+            data = {"conflict": verdict.conflict[:100], "expired": verdict.expired[:100]}
+            self.store.append(Event(kind="feedback_refused", reason=reason, by="app", data=data))
+        return verdict
+
+    def summary(self) -> ServiceResult:
+        """Service statistics now: rates, response times, errors, uptime, CPU and memory; all and by version."""
+        evaluations = self.store.evaluations()
+        uptimes = [e.service.uptime for e in evaluations if e.service.uptime]
+        return traffic.summarise(
+            self.store.service(),
+            now=self.clock(),
+            window=self.store.window_size,
+            max_response_s=self.settings.monitor.max_response_s,
+            before=uptimes[-1] if uptimes else None,
+        )
+
+    def check(self, live: Metadata, reference: Sequence[FeatureProfile]) -> Evaluation:
+        """Look at the window once and write down the evaluation.
+
+        Parameters
+        ----------
+        live : Metadata
+            Of the live version: its schema, and its holdout metrics as the baseline of performance.
+        reference : profile of the live version
+        """
+        window = self.store.window()
+        own = [p for p in window if p.version == live.version_id]
+        times = sorted(p.event_time for p in own)
+        evaluation = Evaluation(
+            version=live.version_id,
+            n=len(own),
+            first_id=own[0].id if own else None,
+            last_id=own[-1].id if own else None,
+            first_event_time=times[0] if own else None,
+            last_event_time=times[-1] if own else None,
+            service=self.summary(),
+            drift=self._drift(own, live.features, reference),
+            performance=self._performance(own, live),
+            thresholds={
+                "drift": self.settings.drift.model_dump(),
+                "performance": self.settings.performance.model_dump(),
+                "max_response_s": self.settings.monitor.max_response_s,
+            },
+        )
+        return self.store.append(evaluation)[0]
+
+    def _drift(self, own: Sequence[Prediction], schema: Schema, reference: Sequence[FeatureProfile]) -> DriftResult:
+        frame = to_frame([p.inputs for p in own], schema)
+        return drift.check(frame, reference, **self.settings.drift.model_dump())
+
+    def _performance(self, own: Sequence[Prediction], live: Metadata) -> PerformanceResult:
+        labelled = join(self.store.history(), self.store.actuals())
+        in_window = {p.id for p in own}
+        current = [pair for pair in labelled if pair[0].id in in_window]
+        return performance.judge(
+            _scores(live.task, current),
+            live.metrics,
+            metric=self.settings.metric,
+            n=len(own),
+            labelled=len(current),
+            min_rows=self.settings.performance.min_rows,
+            max_loss=self.settings.performance.max_loss,
+            by_version=_by_version(live.task, labelled),
+            over_time=_over_time(live.task, labelled, self.settings.monitor.period),
+        )
+
+
+def _scores(task: Task, labelled: Labelled) -> dict[str, float | None]:
+    return performance.scores(
+        task,
+        [a.actual for _, a in labelled],
+        [p.output for p, _ in labelled],
+        [p.probabilities for p, _ in labelled],
+    )
+
+
+def _by_version(task: Task, labelled: Labelled) -> tuple[Score, ...]:
+    groups: dict[str, list[tuple[Prediction, Actual]]] = defaultdict(list)
+    for pair in labelled:
+        groups[pair[0].version].append(pair)
+    return tuple(
+        Score(
+            n=len(group),
+            metrics=_scores(task, group),
+            version=version,
+            start=min(p.event_time for p, _ in group),
+            end=max(p.event_time for p, _ in group),
+        )
+        for version, group in groups.items()
+    )
+
+
+def _over_time(task: Task, labelled: Labelled, period: str) -> tuple[Score, ...]:
+    """Metrics of each period of event time, for each version that answered in it."""
+    if not labelled:
+        return ()
+    times = pd.to_datetime([p.event_time for p, _ in labelled], format="ISO8601", utc=True)
+    starts = times.floor(period).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    groups: dict[tuple[str, str], list[tuple[Prediction, Actual]]] = defaultdict(list)
+    for start, pair in zip(starts, labelled, strict=True):
+        groups[start, pair[0].version].append(pair)
+    newest = sorted(groups)[-MAX_PERIODS:]
+    length = pd.Timedelta(period)
+    return tuple(
+        Score(
+            n=len(groups[start, version]),
+            metrics=_scores(task, groups[start, version]),
+            version=version,
+            start=start,
+            end=utc_text((pd.Timestamp(start) + length).to_pydatetime()),
+        )
+        for start, version in newest
+    )

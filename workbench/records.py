@@ -1,0 +1,226 @@
+"""The words of the workbench: one frozen record for everything that is stored.
+
+Times are UTC text with microseconds and `Z`, so that they sort as they read; durations end in `_s`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+Task = Literal["regression", "classification"]
+Kind = Literal["numeric", "boolean", "categorical"]
+State = Literal["insufficient", "ok", "alarm"]
+Value = float | int | bool | str | None
+Label = float | int | bool | str
+
+FORMAT = 1
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as stored text; a moment without a zone is taken as UTC.
+
+    >>> utc_text(datetime(2013, 3, 1, 5, 45))
+    '2013-03-01T05:45:00.000000Z'
+    """
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_utc(text: str) -> datetime:
+    """The moment a stored or an incoming ISO 8601 text names; the inverse of `utc_text`.
+
+    >>> parse_utc("2013-03-01T05:45:00.000000Z") == parse_utc("2013-03-01 00:45:00-05:00")
+    True
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    """The clock everything uses unless it is given another one."""
+    return datetime.now(UTC)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the metrics store; its segment's writer fills in `id` and `recorded_at`."""
+
+    id: str = ""
+    recorded_at: str = ""
+
+
+class Stamp(Record, frozen=True, kw_only=True):
+    """Any record, read for its id and time alone."""
+
+
+class Prediction(Record, frozen=True, kw_only=True):
+    """One row in, one output."""
+
+    event_time: str
+    version: str
+    inputs: dict[str, Value]
+    output: Label
+    probabilities: dict[str, float] | None = None
+    response_s: float
+    request_id: str = ""
+
+
+class Actual(Record, frozen=True, kw_only=True):
+    """The true value of a prediction."""
+
+    prediction_id: str
+    actual: Label
+
+
+class Request(Record, frozen=True, kw_only=True, tag_field="kind", tag="request"):
+    """One answered HTTP request: response time to the last byte, latency to the first."""
+
+    path: str
+    status: int
+    rows: int
+    version: str | None
+    response_s: float
+    latency_s: float
+
+
+class Heartbeat(Record, frozen=True, kw_only=True, tag_field="kind", tag="heartbeat"):
+    """A worker saying that it lives, on which version, and what it costs."""
+
+    worker: int
+    started_at: str
+    every_s: float
+    version: str | None
+    cpu_share: float
+    memory_mb: float
+    deferred: int = 0
+    lost: int = 0
+    error: str | None = None
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """Something that happened to a model: an alarm, a decision, an attempt, a switch."""
+
+    kind: str
+    reason: str
+    version: str | None = None
+    by: str = "maintainer"
+    data: dict[str, Any] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy made of the evaluations: the cause, and what stands against acting on it."""
+
+    action: Literal["retrain", "wait"]
+    reason: str
+    trigger: str | None = None
+    refusal: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.reason}; {self.refusal}" if self.refusal else self.reason
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """One input of a model."""
+
+    name: str
+    kind: Kind
+    categories: tuple[str, ...] = ()
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version takes and what it answers."""
+
+    task: Task
+    target: str
+    time: str | None
+    features: tuple[Feature, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [feature.name for feature in self.features]
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the training data, contiguous in event time; both ends included."""
+
+    rows: int
+    start: str | None = None
+    end: str | None = None
+
+
+class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
+    sha256: str
+    rows: int
+    dropped_without_target: int
+    labelled_predictions: int
+    fit: Block
+    select: Block
+    gate: Block
+
+
+class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Challenger against champion on the same rows; `advantage` is positive where the challenger is better."""
+
+    verdict: Literal["better", "not worse", "worse", "cannot tell", "no champion"]
+    metric: str
+    rows: int
+    sentence: str
+    advantage: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict in {"better", "no champion"}
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is to be known of a version without loading it."""
+
+    format: int = FORMAT
+    version_id: str
+    created_at: str
+    model: str
+    trigger: str
+    reason: str
+    task: Task
+    target: str
+    features: Schema
+    ensemble: str
+    recipe: str
+    parameters: dict[str, Any]
+    seed: int
+    training_data: TrainingData
+    metrics: dict[str, float | None]
+    champion_metrics: dict[str, float | None] = {}
+    candidates: dict[str, float | None] = {}
+    gate: GateVerdict
+    refitted: bool = False
+    fit_s: float
+    libraries: dict[str, str]
+    parent: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """Which version is live; the generation grows by one with each switch."""
+
+    version_id: str
+    generation: int
+    activated_at: str
+    previous: str | None = None
+    checksum: str = ""
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the promotion log."""
+
+    version_id: str
+    previous: str | None
+    generation: int
+    activated_at: str
+    by: str
+    reason: str

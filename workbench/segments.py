@@ -1,0 +1,287 @@
+"""JSON Lines in segments: every writer appends to files of its own, every reader follows them all.
+
+A segment has one writer for life and is named `<utc>-<pid>-<random>`; a record's id is its segment and line, so that
+ordering by (recorded_at, id) is ordering by (recorded_at, segment, line). A torn last line is never appended to and
+never read.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from workbench.records import Record, utc_now, utc_text
+
+R = TypeVar("R", bound=Record)
+CHUNK = 1 << 16
+KEPT_IN_MEMORY = 10_000
+
+
+def segment_name(now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%S%fZ}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def segment_start(record_id: str) -> str:
+    """When the segment that a record id names was begun, as UTC text; empty if it is no such id.
+
+    >>> segment_start("20261122T001500123456Z-42-a1b2c3-0000007")
+    '2026-11-22T00:15:00.123456Z'
+    """
+    try:
+        return utc_text(datetime.strptime(record_id.split("-")[0], "%Y%m%dT%H%M%S%fZ"))
+    except ValueError:
+        return ""
+
+
+def order(record: Record) -> tuple[str, str]:
+    return record.recorded_at, record.id
+
+
+class Writer:
+    """Appends records to this process's segment of a folder.
+
+    A record is handed to the kernel before `append` returns. If the disk refuses, the lines wait in memory (at most
+    `KEPT_IN_MEMORY`, then the oldest are lost and counted) and are written by the next append that can.
+
+    Parameters
+    ----------
+    folder : Path
+    segment_rows : int
+        A segment rolls over at this many lines.
+    fsync : bool
+        Whether each append waits for the disk.
+    clock : callable returning an aware datetime
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        segment_rows: int = 5_000,
+        fsync: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.folder = folder
+        self.lost = 0
+        self._rows = segment_rows
+        self._fsync = fsync
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: deque[bytes] = deque()
+        self._encode = msgspec.json.Encoder().encode
+        self._last_stamp = ""
+        self._fd: int | None = None
+        self._pid = -1
+        self._segment = ""
+        self._line = 0
+
+    @property
+    def deferred(self) -> int:
+        """Lines that wait in memory for the disk."""
+        return len(self._waiting)
+
+    def append(self, records: Sequence[R]) -> list[R]:
+        """Stamp records with id and time and write them, all in one go; `deferred` tells if they have to wait."""
+        with self._lock:
+            if not self._segment or self._line >= self._rows or self._pid != os.getpid():
+                self._roll()
+            stamp = max(utc_text(self._clock()), self._last_stamp)
+            self._last_stamp = stamp
+            stamped = [
+                msgspec.structs.replace(r, id=f"{self._segment}-{self._line + i:07d}", recorded_at=stamp)
+                for i, r in enumerate(records)
+            ]
+            self._line += len(stamped)
+            self._waiting.extend(self._encode(r) + b"\n" for r in stamped)
+            self._write()
+            return stamped
+
+    def flush(self) -> bool:
+        """Try to write what waits; whether nothing waits any more."""
+        with self._lock:
+            if self._waiting:
+                self._write()
+            return not self._waiting
+
+    def close(self) -> None:
+        with self._lock:
+            if self._fd is not None:
+                os.close(self._fd)
+            self._fd, self._segment = None, ""
+
+    def _roll(self) -> None:
+        if self._fd is not None and self._pid == os.getpid():
+            os.close(self._fd)
+        self._fd = None
+        self._pid = os.getpid()
+        self._segment = segment_name(self._clock())
+        self._line = 0
+
+    def _write(self) -> None:
+        """Write all that waits; a segment that fails is given up and one more is tried."""
+        data = b"".join(self._waiting)
+        for _ in range(2):
+            try:
+                self._write_to(self._open(), data)
+            except OSError:
+                # Not swallowed: `deferred` and `lost` tell, and the service reports itself degraded.
+                self._give_up_segment()
+            else:
+                self._waiting.clear()
+                return
+        while len(self._waiting) > KEPT_IN_MEMORY:
+            self._waiting.popleft()
+            self.lost += 1
+
+    def _write_to(self, fd: int, data: bytes) -> None:
+        before = os.fstat(fd)
+        if not before.st_nlink:
+            raise FileNotFoundError(f"{self._segment} was deleted")
+        if os.write(fd, data) < len(data):
+            os.ftruncate(fd, before.st_size)
+            raise OSError("the disk took a part of the lines only")
+        if self._fsync:
+            os.fsync(fd)
+
+    def _open(self) -> int:
+        if self._fd is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{self._segment}.jsonl"
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        return self._fd
+
+    def _give_up_segment(self) -> None:
+        """Ids of waiting lines keep naming the segment they were meant for; they are written to the next one."""
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd, self._segment = None, segment_name(self._clock())
+        self._line = 0
+
+
+class Tail(Generic[R]):
+    """Follows all segments of a folder and holds the last `keep` records in order (all of them, if None).
+
+    Each `read` costs what was appended since the one before. Lines that are no valid record are skipped and counted
+    in `damaged`.
+    """
+
+    def __init__(self, folder: Path, kind: Any, keep: int | None) -> None:
+        self.folder = folder
+        self.keep = keep
+        self.damaged = 0
+        self.records: list[R] = []
+        self._decoder = msgspec.json.Decoder(kind)
+        self._offsets: dict[str, int] = {}
+        self._inodes: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def read(self) -> list[R]:
+        """The last `keep` records now on disk, oldest first."""
+        with self._lock:
+            sizes = self._sizes()
+            if self._offsets.keys() - sizes.keys() or any(
+                sizes[name][0] < offset or sizes[name][1] != self._inodes[name]
+                for name, offset in self._offsets.items()
+            ):
+                self._forget()
+            if not self._offsets and self.keep is not None:
+                fresh = self._cold(sizes)
+            else:
+                fresh = self._appended(sizes)
+            if fresh:
+                merged = sorted(chain(self.records, fresh), key=order)
+                self.records = merged if self.keep is None else merged[-self.keep :]
+            return self.records
+
+    def _forget(self) -> None:
+        """A segment was pruned, replaced or cut: what is held may no longer be what lies there."""
+        self._offsets, self._inodes, self.records = {}, {}, []
+
+    def _sizes(self) -> dict[str, tuple[int, int]]:
+        try:
+            with os.scandir(self.folder) as entries:
+                found = [e for e in entries if e.name.endswith(".jsonl")]
+        except FileNotFoundError:
+            return {}
+        sizes = {}
+        for entry in found:
+            try:
+                stat = os.stat(entry.path)
+            except FileNotFoundError:
+                continue
+            sizes[entry.name] = (stat.st_size, stat.st_ino)
+        return sizes
+
+    def _appended(self, sizes: dict[str, tuple[int, int]]) -> list[R]:
+        fresh: list[R] = []
+        for name, (size, inode) in sizes.items():
+            offset = self._offsets.get(name, 0)
+            self._inodes[name] = inode
+            if size > offset:
+                data = self._between(name, offset, size)
+                end = data.rfind(b"\n") + 1
+                fresh.extend(self._decode(data[:end].split(b"\n")[:-1]))
+                offset += end
+            self._offsets[name] = offset
+        return fresh
+
+    def _cold(self, sizes: dict[str, tuple[int, int]]) -> list[R]:
+        """The last `keep` records, reading only segments that can hold one of them, from their ends."""
+        assert self.keep is not None
+        ends = []
+        for name, (size, inode) in sizes.items():
+            self._inodes[name] = inode
+            last, end = self._last_records(name, size, 1)
+            self._offsets[name] = end
+            if last:
+                ends.append((order(last[-1]), name, end))
+        held: list[R] = []
+        for newest, name, end in sorted(ends, reverse=True):
+            if len(held) >= self.keep and newest < order(held[0]):
+                break
+            records, _ = self._last_records(name, end, self.keep)
+            held = sorted([*held, *records], key=order)[-self.keep :]
+        return held
+
+    def _last_records(self, name: str, size: int, count: int) -> tuple[list[R], int]:
+        """The last `count` records of a segment and the offset behind its last whole line."""
+        start, data, end = size, b"", None
+        while True:
+            step = min(max(CHUNK, len(data)), start)
+            start -= step
+            data = self._between(name, start, start + step) + data
+            if end is None and b"\n" in data:
+                end = start + data.rfind(b"\n") + 1
+            lines = data.split(b"\n")[:-1]
+            whole = lines if start == 0 else lines[1:]
+            # Damaged lines do not count, so decode before deciding that enough was read.
+            if start == 0 or len(whole) >= count:
+                before = self.damaged
+                records = list(self._decode(whole))
+                if start == 0 or len(records) >= count:
+                    return records[-count:], end or 0
+                self.damaged = before
+
+    def _between(self, name: str, start: int, end: int) -> bytes:
+        try:
+            with open(self.folder / name, "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except FileNotFoundError:
+            return b""
+
+    def _decode(self, lines: Sequence[bytes]) -> Iterator[R]:
+        for line in lines:
+            try:
+                yield self._decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self.damaged += 1

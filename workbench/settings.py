@@ -1,0 +1,223 @@
+"""workbench.toml and the environment -> Settings; a wrong key, type or file is an error that names it.
+
+Order, last word first: `WORKBENCH_<SECTION>__<KEY>` in the environment, then workbench.toml, then the defaults here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from workbench.errors import SettingsError
+from workbench.records import Task
+
+FILE = "workbench.toml"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(Section):
+    """What is predicted from what."""
+
+    name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    task: Task
+    target: str
+    data: str
+    time: str | None = None
+    features: tuple[str, ...] | None = None
+    key: tuple[str, ...] = ()
+    ensemble: str = "voting"
+
+
+class MonitorSettings(Section):
+    """What is kept, and how often it is looked at."""
+
+    window: int = Field(1000, ge=1, le=1_000_000)
+    history: int = Field(100_000, ge=1)
+    segment_rows: int = Field(5_000, ge=1)
+    fsync: Literal["never", "always"] = "never"
+    check_every_s: float = Field(30.0, gt=0)
+    period: str = Field("7D", pattern=r"^[1-9]\d*[DhH]$")
+    max_response_s: float = Field(1.0, gt=0)
+
+
+class DriftSettings(Section):
+    """How far inputs may move, in units of the reference, before a person is told."""
+
+    min_rows: int = Field(100, ge=2)
+    max_mean_shift: float = Field(0.5, gt=0)
+    max_std_ratio: float = Field(1.5, gt=1)
+    max_share_shift: float = Field(0.3, gt=0, le=1)
+    false_alarm_rate: float = Field(0.01, gt=0, lt=1)
+
+
+class PerformanceSettings(Section):
+    """Which metric is watched, and how much of the holdout's value may be lost."""
+
+    metric: str | None = None
+    min_rows: int = Field(300, ge=2)
+    max_loss: float = Field(0.3, gt=0)
+
+
+class RetrainSettings(Section):
+    """When a new version is trained, on what, and how it is admitted."""
+
+    automatic: bool = True
+    checks_in_a_row: int = Field(2, ge=1)
+    cooldown_s: float = Field(6 * 3600, ge=0)
+    max_attempts_a_day: int = Field(4, ge=1)
+    min_new_rows: int = Field(700, ge=1)
+    recipes: tuple[Literal["everything", "recent"], ...] = Field(("recent", "everything"), min_length=1)
+    recent_days: float = Field(60, gt=0)
+    holdout_share: float = Field(0.2, gt=0, lt=0.5)
+    select_rows: int = Field(300, ge=1)
+    gate_rows: int = Field(400, ge=1)
+    gate_min_rows: int = Field(300, ge=2)
+    gate_margin: float = Field(0.0, ge=0)
+    labelled_rows: int = Field(1_000_000, ge=1)
+    seed: int = 0
+    threads: int = Field(1, ge=1)
+
+
+class ServiceSettings(Section):
+    """Where the service answers, and whom."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    max_rows: int = Field(10_000, ge=1)
+    heartbeat_s: float = Field(5.0, gt=0)
+    predict_token_file: str | None = None
+
+
+class PagesSettings(Section):
+    """Where the dashboard and JupyterLab answer."""
+
+    host: str = "127.0.0.1"
+    dashboard_port: int = Field(8866, ge=1, le=65535)
+    lab_port: int = Field(8888, ge=1, le=65535)
+    refresh_s: float = Field(2.0, gt=0)
+
+
+class ReplaySettings(Section):
+    """The traffic that `replay` sends: its rows carry the target, which follows as an actual."""
+
+    data: str | None = None
+    rows_per_s: float = Field(200.0, gt=0)
+    batch: int = Field(40, ge=1, le=10_000)
+    actual_delay: str = Field("1D", pattern=r"^\d+[DhHms]$")
+
+
+class Settings(BaseSettings):
+    """All settings in force for one workspace, and the folder they were read from."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="WORKBENCH_", env_nested_delimiter="__")
+
+    root: Path
+    model: ModelSettings
+    monitor: MonitorSettings = MonitorSettings()
+    drift: DriftSettings = DriftSettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    retrain: RetrainSettings = RetrainSettings()
+    service: ServiceSettings = ServiceSettings()
+    pages: PagesSettings = PagesSettings()
+    replay: ReplaySettings = ReplaySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @property
+    def versions_dir(self) -> Path:
+        return self.root / "versions"
+
+    @property
+    def metrics_dir(self) -> Path:
+        return self.root / "metrics"
+
+    @property
+    def metric(self) -> str:
+        """The primary metric: the one asked for, or the usual one of the task."""
+        return self.performance.metric or ("mae" if self.model.task == "regression" else "f1")
+
+
+def find_root(root: Path | str | None = None) -> Path:
+    """The workspace folder: the one given, `WORKBENCH_ROOT`, or the current folder."""
+    return Path(root or os.environ.get("WORKBENCH_ROOT") or ".").resolve()
+
+
+def load_settings(root: Path | str | None = None) -> Settings:
+    """The settings of a workspace.
+
+    Parameters
+    ----------
+    root : path, optional
+        The folder that holds workbench.toml; else `WORKBENCH_ROOT`, else the current folder.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or not TOML, or a key is unknown, missing or of a wrong type; names the key,
+        where it stands, what was found and what is allowed.
+    """
+    folder = find_root(root)
+    path = folder / FILE
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"no {FILE} in {folder}; write one with `python main.py init DATA.csv`, "
+            f"or name the workspace with --root DIR or WORKBENCH_ROOT"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    told.pop("root", None)
+    try:
+        # WORKBENCH_ROOT has already spoken: as a field it would outrank the folder that was asked for.
+        settings = Settings(**told, root=folder)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(e, path) for e in error.errors())) from error
+    return settings.model_copy(update={"root": folder})
+
+
+def _explain(error: object, path: Path) -> str:
+    assert isinstance(error, dict)
+    where = [str(part) for part in error["loc"]]
+    key = ".".join(where)
+    variable = "WORKBENCH_" + "__".join(where).upper()
+    source = f"environment variable {variable}" if variable in os.environ else str(path)
+    if error["type"] == "extra_forbidden":
+        allowed = _keys(where[:-1])
+        near = difflib.get_close_matches(where[-1], allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        group = f"[{where[0]}]" if len(where) > 1 else "the file"
+        return f"{source}: unknown key {key!r}{hint} (allowed in {group}: {', '.join(allowed)})"
+    if error["type"] == "missing":
+        return f"{source}: {key!r} is missing; {FILE} must have it"
+    return f"{source}: {key!r} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _keys(where: list[str]) -> list[str]:
+    fields = Settings.model_fields
+    if not where:
+        return [name for name in fields if name != "root"]
+    section = fields[where[0]].annotation
+    assert isinstance(section, type)
+    assert issubclass(section, BaseModel)
+    return list(section.model_fields)

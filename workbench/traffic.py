@@ -1,0 +1,149 @@
+"""How is the service doing? Requests and heartbeats -> rates, response times, errors, uptime.
+
+Pure functions on records: no disk, no clock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from workbench.evaluation import ServiceResult, Traffic, Uptime, Worker
+from workbench.records import Heartbeat, Request, State, parse_utc
+
+PREDICT = "/predict"
+MIN_REQUESTS = 20
+MISSED_BEATS = 3
+
+
+def summarise(
+    records: Sequence[Request | Heartbeat],
+    *,
+    now: datetime,
+    window: int,
+    max_response_s: float,
+    before: Uptime | None = None,
+) -> ServiceResult:
+    """Statistics of the last `window` prediction requests, and of the workers that answered them.
+
+    Parameters
+    ----------
+    records : requests and heartbeats of all workers, oldest first
+    now : aware datetime
+    window : int
+        How many requests are looked at.
+    max_response_s : float
+        A mean response time above it is an alarm, from 20 requests on.
+    before : Uptime, optional
+        Uptime as of an earlier evaluation, so that heartbeats that are gone still count.
+    """
+    requests = [r for r in records if isinstance(r, Request) and r.path == PREDICT][-window:]
+    beats = [r for r in records if isinstance(r, Heartbeat)]
+    traffic = _traffic(requests, now)
+    groups: dict[str, list[Request]] = defaultdict(list)
+    for request in requests:
+        groups[request.version or "none"].append(request)
+    workers = _workers(beats, now)
+    state, sentence = _verdict(traffic, max_response_s)
+    return ServiceResult(
+        state=state,
+        sentence=sentence,
+        all=traffic,
+        by_version={version: _traffic(group, now) for version, group in groups.items()},
+        uptime=uptime(beats, now, before),
+        workers=workers,
+        cpu_share=sum(w.cpu_share for w in workers) if workers else None,
+        memory_mb=sum(w.memory_mb for w in workers) if workers else None,
+    )
+
+
+def _verdict(traffic: Traffic, max_response_s: float) -> tuple[State, str]:
+    if traffic.requests < MIN_REQUESTS or traffic.mean_s is None:
+        return "insufficient", f"insufficient: {traffic.requests} requests, {MIN_REQUESTS} are needed"
+    figures = f"mean response {traffic.mean_s * 1e3:.1f} ms, p95 {(traffic.p95_s or 0) * 1e3:.1f} ms"
+    if traffic.mean_s > max_response_s:
+        return "alarm", f"{figures}: slower than {max_response_s:g} s over {traffic.requests} requests"
+    return "ok", f"{figures} over {traffic.requests} requests, {traffic.share_5xx or 0:.1%} failed"
+
+
+def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
+    n, rows = len(requests), sum(r.rows for r in requests)
+    if not n:
+        return Traffic(requests=0, rows=0)
+    answered = [r for r in requests if r.status < 400]
+    times = np.array([r.response_s for r in answered])
+    p50, p95, p99 = (float(q) for q in np.percentile(times, [50, 95, 99])) if len(times) else (None,) * 3
+    # To now, not to the last request: a service that nobody asks any more has a falling rate.
+    span = max((now - parse_utc(requests[0].recorded_at)).total_seconds(), 1e-6)
+    return Traffic(
+        requests=n,
+        rows=rows,
+        requests_per_s=n / span,
+        predictions_per_s=rows / span,
+        mean_s=float(times.mean()) if len(times) else None,
+        p50_s=p50,
+        p95_s=p95,
+        p99_s=p99,
+        latency_mean_s=float(np.mean([r.latency_s for r in answered])) if answered else None,
+        share_4xx=sum(400 <= r.status < 500 for r in requests) / n,
+        share_5xx=sum(r.status >= 500 for r in requests) / n,
+    )
+
+
+def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
+    """The last heartbeat of each worker that is not long silent."""
+    last = {(b.worker, b.started_at): b for b in beats}
+    alive = [b for b in last.values() if (now - parse_utc(b.recorded_at)).total_seconds() < MISSED_BEATS * b.every_s]
+    return tuple(
+        Worker(
+            worker=b.worker,
+            version=b.version,
+            started_at=b.started_at,
+            seen_at=b.recorded_at,
+            cpu_share=b.cpu_share,
+            memory_mb=b.memory_mb,
+            deferred=b.deferred,
+            lost=b.lost,
+            error=b.error,
+        )
+        for b in sorted(alive, key=lambda b: b.worker)
+    )
+
+
+def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = None) -> Uptime | None:
+    """Share of the time since the first start in which some worker's heart beat.
+
+    A gap between heartbeats counts as up as long as it is no longer than three beats.
+
+    >>> from datetime import UTC, timedelta
+    >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    >>> def beat(s):
+    ...     return Heartbeat(recorded_at=utc_text(noon + timedelta(seconds=s)), worker=1, started_at=utc_text(noon),
+    ...                      every_s=10, version=None, cpu_share=0, memory_mb=0)
+    >>> uptime([beat(0), beat(10), beat(60)], noon + timedelta(seconds=60)).share
+    0.16666666666666666
+    """
+    fresh = [b for b in beats if before is None or b.recorded_at > before.as_of]
+    if not fresh:
+        return _uptime(before.since, before.as_of, before.up_s, before.current_s, now) if before else None
+    since = before.since if before else min(fresh[0].started_at, fresh[0].recorded_at)
+    last, up_s = (before.as_of, before.up_s) if before else (since, 0.0)
+    for beat in fresh:
+        gap = (parse_utc(beat.recorded_at) - parse_utc(last)).total_seconds()
+        # The first beat of a new start tells that the gap before it was silence, however short.
+        begun = max((parse_utc(beat.recorded_at) - parse_utc(beat.started_at)).total_seconds(), 0.0)
+        up_s += gap if gap <= MISSED_BEATS * beat.every_s else min(gap, begun, beat.every_s)
+        last = beat.recorded_at
+    newest = fresh[-1]
+    current = (parse_utc(newest.recorded_at) - parse_utc(newest.started_at)).total_seconds()
+    return _uptime(since, last, up_s, max(current, 0.0), now)
+
+
+def _uptime(since: str, as_of: str, up_s: float, current_s: float, now: datetime) -> Uptime:
+    total = (now - parse_utc(since)).total_seconds()
+    return Uptime(
+        since=since, as_of=as_of, up_s=up_s, share=min(up_s / total, 1.0) if total > 0 else 1.0, current_s=current_s
+    )

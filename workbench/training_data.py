@@ -1,0 +1,234 @@
+"""Which rows a version learns from: base data plus labelled predictions, cut into blocks of event time.
+
+fit | select | gate, oldest to newest: candidates are fitted on the first, compete on the second, and the winner alone
+meets the champion on the third, whose rows are newer than anything either has learnt or been chosen from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.ensemble import import_function
+from workbench.errors import DataError
+from workbench.features import align, infer_schema
+from workbench.metrics_store import MetricsStore, join
+from workbench.performance import label_text
+from workbench.records import Block, Metadata, Schema, utc_text
+from workbench.settings import ModelSettings, RetrainSettings, Settings
+from workbench.training_store import TrainingStore
+
+TIME = "event_time"
+PREDICTION_ID = "prediction_id"
+MIN_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training rows in event-time order: features as a model takes them, target, time, origin."""
+
+    frame: pd.DataFrame
+    schema: Schema
+    dropped_without_target: int = 0
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def X(self) -> pd.DataFrame:
+        return self.frame[self.schema.names]
+
+    @property
+    def y(self) -> np.ndarray:
+        return self.frame[self.schema.target].to_numpy()
+
+    @property
+    def labelled_predictions(self) -> int:
+        return int(self.frame[PREDICTION_ID].notna().sum())
+
+    def part(self, start: int, end: int) -> Rows:
+        return Rows(self.frame.iloc[start:end], self.schema)
+
+    def since(self, moment: pd.Timestamp) -> Rows:
+        return Rows(self.frame[self.frame[TIME] >= moment], self.schema)
+
+    def block(self) -> Block:
+        if not len(self):
+            return Block(rows=0)
+        times = self.frame[TIME]
+        return Block(rows=len(self), start=_stamp(times.iloc[0]), end=_stamp(times.iloc[-1]))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    fit: Rows
+    select: Rows
+    gate: Rows
+
+
+def read_source(source: str, root: Path, setting: str) -> pd.DataFrame:
+    """The frame a data setting names.
+
+    Parameters
+    ----------
+    source : "module:function", or the path of a CSV or Parquet file
+        A relative path is relative to `root`.
+    setting : str
+        Named in errors.
+
+    Raises
+    ------
+    SettingsError, DataError
+        If it cannot be read, or is no DataFrame with rows.
+    """
+    suffixes = "".join(Path(source).suffixes[-2:]).lower()
+    if suffixes.endswith((".csv", ".csv.gz", ".parquet", ".pq")):
+        path = root / source
+        try:
+            frame = pd.read_parquet(path) if suffixes.endswith((".parquet", ".pq")) else pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{setting} = {source!r}: {path} cannot be read: {error}") from error
+    else:
+        frame = import_function(source, setting)()
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"{setting} = {source!r} gave a {type(frame).__name__}, not a DataFrame")
+    if frame.empty:
+        raise DataError(f"{setting} = {source!r} gave no rows")
+    return frame
+
+
+def gather(settings: Settings, metrics: MetricsStore, training: TrainingStore) -> Rows:
+    """Base data and every labelled prediction still known, in event-time order, without duplicates.
+
+    Raises
+    ------
+    DataError
+        If columns are missing, the time cannot be read, or too few rows have a target.
+    """
+    model = settings.model
+    base = read_source(model.data, settings.root, "[model] data")
+    schema = infer_schema(base, task=model.task, target=model.target, time=model.time, features=model.features)
+    frame = pd.concat([_base_rows(base, schema), _labelled_rows(schema, metrics, training)], ignore_index=True)
+    known = frame[schema.target].notna()
+    frame = frame[known].sort_values(TIME, kind="stable")
+    if model.key:
+        absent = [column for column in model.key if column not in frame.columns]
+        if absent:
+            raise DataError(f"[model] key names {absent[0]!r}; it takes features, and {TIME!r} for the event time")
+        frame = frame.drop_duplicates(list(model.key), keep="last")
+    rows = Rows(frame.reset_index(drop=True), schema, dropped_without_target=int((~known).sum()))
+    _check(rows, model)
+    return rows
+
+
+def _base_rows(base: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    frame = align(base, schema)
+    frame[schema.target] = _target(base[schema.target], schema)
+    frame[TIME] = _times(base, schema)
+    frame[PREDICTION_ID] = None
+    return frame
+
+
+def _labelled_rows(schema: Schema, metrics: MetricsStore, training: TrainingStore) -> pd.DataFrame:
+    live = [(p.id, p.event_time, p.inputs, a.actual) for p, a in join(metrics.history(), metrics.actuals())]
+    # A prune that was cut off leaves rows both archived and on record; the id tells.
+    labelled = list({row[0]: row for row in [*training.labelled(), *live]}.values())
+    inputs = pd.DataFrame([row[2] for row in labelled], columns=schema.names)
+    frame = align(inputs, schema)
+    frame[schema.target] = _target(pd.Series([row[3] for row in labelled], dtype=object), schema)
+    frame[TIME] = pd.to_datetime([row[1] for row in labelled], format="ISO8601", utc=True).as_unit("us")
+    frame[PREDICTION_ID] = [row[0] for row in labelled]
+    return frame
+
+
+def _target(column: pd.Series, schema: Schema) -> Any:
+    if schema.task == "classification":
+        texts = [None if pd.isna(v) else label_text(v) for v in column]
+        numeric = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
+        # Numbers stay numbers, so that 0 and 1 come back as 0 and 1 and not as "0" and "1".
+        whole = bool((numeric.notna() == pd.Series(texts).notna()).all())
+        return numeric.to_numpy() if whole else np.array(texts, dtype=object)
+    try:
+        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"target {schema.target!r} must hold numbers for regression: {error}") from error
+
+
+def _times(base: pd.DataFrame, schema: Schema) -> Any:
+    if schema.time is None:
+        # Without times the order of the rows is the order of events, all before any traffic.
+        return pd.Timestamp(0, tz="UTC") + pd.to_timedelta(np.arange(len(base)), unit="us")
+    try:
+        times = pd.to_datetime(base[schema.time], utc=True)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"[model] time = {schema.time!r} cannot be read as times: {error}") from error
+    if times.isna().any():
+        raise DataError(
+            f"[model] time = {schema.time!r} is missing in {int(times.isna().sum())} rows; drop or fill them"
+        )
+    return times.dt.as_unit("us").array
+
+
+def _check(rows: Rows, model: ModelSettings) -> None:
+    if len(rows) < MIN_ROWS:
+        raise DataError(f"{len(rows)} rows have a target {model.target!r}; {MIN_ROWS} are needed at least")
+    if len(pd.unique(rows.y)) < 2:
+        raise DataError(f"target {model.target!r} is {rows.y[0]!r} in every row; there is nothing to learn")
+
+
+def cut(rows: Rows, settings: RetrainSettings, champion: Metadata | None) -> Blocks:
+    """The blocks of a training, in event time.
+
+    Without a champion the gate block is the newest `holdout_share` of the rows, and a select block is cut only where
+    recipes differ. With one, gate and select are the newest rows that the champion has neither learnt nor been chosen
+    from; where these are fewer than `gate_min_rows` the gate is what there is, and will say that it cannot tell.
+
+    Raises
+    ------
+    DataError
+        If nothing is left to fit.
+    """
+    n = len(rows)
+    if champion is None:
+        gate = max(1, round(n * settings.holdout_share))
+        several = len(recipes(rows.part(0, n - gate), settings)) > 1
+        select = min(settings.select_rows, gate) if several else 0
+    else:
+        times = rows.frame[TIME].map(_stamp)
+        unseen = int((times > learnt_until(champion)).sum())
+        gate = min(settings.gate_rows, unseen)
+        select = min(settings.select_rows, unseen - gate)
+        if not gate:
+            # Nothing is newer than the champion: judged like a first version, and kept out as "cannot tell".
+            gate = max(1, round(n * settings.holdout_share))
+    fit = n - gate - select
+    if fit < MIN_ROWS:
+        raise DataError(f"{fit} of {n} rows are left to fit after {select} to select and {gate} for the gate; too few")
+    return Blocks(rows.part(0, fit), rows.part(fit, fit + select), rows.part(fit + select, n))
+
+
+def learnt_until(version: Metadata) -> str:
+    """The event time of the newest row a version has learnt or been chosen from."""
+    data = version.training_data
+    return max(block.end or "" for block in (data.fit, data.select, data.gate))
+
+
+def recipes(fit: Rows, settings: RetrainSettings) -> dict[str, Rows]:
+    """The rows each recipe would fit, without those recipes that come to the same rows as an earlier one."""
+    made: dict[str, Rows] = {}
+    for recipe in settings.recipes:
+        rows = fit
+        if recipe == "recent":
+            rows = fit.since(fit.frame[TIME].iloc[-1] - pd.Timedelta(days=settings.recent_days))
+        enough = len(rows) >= MIN_ROWS and len(pd.unique(rows.y)) > 1
+        if enough and all(len(rows) != len(other) for other in made.values()):
+            made[recipe] = rows
+    return made or {"everything": fit}
+
+
+def _stamp(moment: pd.Timestamp) -> str:
+    return utc_text(moment.to_pydatetime())

@@ -1,0 +1,316 @@
+"""versions/: immutable versions; published whole or not at all, checked before they are loaded.
+
+A version exists from the moment its manifest does. Its files are built aside, renamed into the folder that claimed the
+id, and then listed with their sha256 in the manifest.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import msgspec
+
+from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
+from workbench.evaluation import FeatureProfile
+from workbench.files import replace_whole, sha256, sync
+from workbench.live_pointer import LivePointer
+from workbench.records import (
+    Label,
+    Metadata,
+    Pointer,
+    Promotion,
+    Schema,
+    Value,
+    utc_now,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+BUILDING = ".building"
+RTOL, ATOL = 1e-9, 1e-12
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """Some inputs and what the version answered them when it was published."""
+
+    rows: list[dict[str, Value]]
+    predictions: list[Label]
+    probabilities: list[dict[str, float]] | None = None
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A version in memory, proven to be what was published."""
+
+    metadata: Metadata
+    estimator: Any
+    profile: tuple[FeatureProfile, ...]
+
+    @property
+    def id(self) -> str:
+        return self.metadata.version_id
+
+    @property
+    def schema(self) -> Schema:
+        return self.metadata.features
+
+
+class VersionStore:
+    """The versions of one workspace.
+
+    Parameters
+    ----------
+    folder : path
+        `versions/` of the workspace; made when first written.
+    clock : callable returning an aware datetime
+    """
+
+    def __init__(self, folder: Path | str, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.folder = Path(folder)
+        self.clock = clock
+        self.pointer = LivePointer(self.folder, clock=clock)
+
+    def retrain_lock(self) -> filelock.BaseFileLock:
+        """Held by the one process that makes a version; the operating system frees it when that process ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(self.folder / "retrain.lock")
+
+    def retraining(self) -> bool:
+        """Whether some process holds the retrain lock now."""
+        try:
+            with self.retrain_lock().acquire(blocking=False):
+                return False
+        except filelock.Timeout:
+            return True
+
+    def claim(self, version_id: str | None = None) -> str:
+        """Reserve an id by an exclusive mkdir; without one, the time is the id and a later instant is tried if taken.
+
+        Raises
+        ------
+        WorkbenchError
+            If the id is malformed.
+        VersionTaken
+            If it exists, or another process is making it.
+        """
+        models = self.folder / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        if version_id is not None:
+            check_id(version_id)
+            try:
+                (models / version_id).mkdir()
+            except FileExistsError as error:
+                raise VersionTaken(
+                    f"version {version_id!r} exists, or is being made; choose another id "
+                    f"(`python main.py versions` lists them)"
+                ) from error
+            return version_id
+        while True:
+            made = f"{self.clock():%Y%m%dT%H%M%S%fZ}"
+            for attempt in ["", *(f"-{i}" for i in range(1, 100))]:
+                try:
+                    (models / (made + attempt)).mkdir()
+                except FileExistsError:
+                    continue
+                return made + attempt
+
+    def release(self, version_id: str) -> None:
+        """Give a claim back, with what was built for it; does nothing to a published version."""
+        if not self._manifest(version_id).exists():
+            shutil.rmtree(self._aside(version_id), ignore_errors=True)
+            shutil.rmtree(self.folder / "models" / version_id, ignore_errors=True)
+
+    def sweep(self) -> list[str]:
+        """Release what killed trainings left; only for the holder of the retrain lock."""
+        models = self.folder / "models"
+        if not models.exists():
+            return []
+        names = {p.name[1 : -len(BUILDING)] if p.name.startswith(".") else p.name for p in models.iterdir()}
+        left = sorted(name for name in names if not self._manifest(name).exists())
+        for name in left:
+            self.release(name)
+        return left
+
+    def publish(
+        self,
+        metadata: Metadata,
+        estimator: Any,
+        *,
+        profile: tuple[FeatureProfile, ...],
+        sample: pd.DataFrame,
+        golden: Golden,
+    ) -> None:
+        """Write a claimed version: all of it or, if anything fails, nothing."""
+        import joblib
+
+        version_id = metadata.version_id
+        aside = self._aside(version_id)
+        aside.mkdir()
+        joblib.dump(estimator, aside / "model.joblib")
+        sample.to_parquet(aside / "sample.parquet", index=False)
+        files = {"metadata.json": metadata, "profile.json": profile, "golden.json": golden}
+        for name, content in files.items():
+            (aside / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
+        hashes = {path.name: sha256(path) for path in sorted(aside.iterdir())}
+        for path in aside.iterdir():
+            sync(path)
+        # rename(2) replaces the empty folder that holds the claim.
+        os.rename(aside, self.folder / "models" / version_id)
+        sync(self.folder / "models")
+        replace_whole(self._manifest(version_id), msgspec.json.format(msgspec.json.encode(hashes), indent=2))
+
+    def ids(self) -> list[str]:
+        """Published versions, oldest first."""
+        return [metadata.version_id for metadata in self.all()]
+
+    def all(self) -> list[Metadata]:
+        """Metadata of the published versions, oldest first; a damaged one is left out here and named by `metadata`."""
+        found = []
+        for path in sorted((self.folder / "manifests").glob("*.json")):
+            try:
+                found.append(self.metadata(path.stem))
+            except (CorruptVersion, UnknownVersion):
+                continue
+        return sorted(found, key=lambda m: (m.created_at, m.version_id))
+
+    def metadata(self, version_id: str) -> Metadata:
+        """A version's metadata, checked against its manifest.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+        """
+        return self._read(version_id, "metadata.json", Metadata)
+
+    def profile(self, version_id: str) -> tuple[FeatureProfile, ...]:
+        """A version's reference, feature by feature; checked against its manifest."""
+        return self._read(version_id, "profile.json", tuple[FeatureProfile, ...])
+
+    def load(self, version_id: str) -> LoadedVersion:
+        """A version in memory: hashes first, then the pickle, then its golden predictions.
+
+        Raises
+        ------
+        UnknownVersion
+        CorruptVersion
+            If a file is missing or changed, cannot be loaded, or answers otherwise than when it was published.
+        """
+        import joblib
+
+        self._check_hashes(version_id)
+        metadata, profile = self.metadata(version_id), self.profile(version_id)
+        golden = self._read(version_id, "golden.json", Golden)
+        path = self.folder / "models" / version_id / "model.joblib"
+        try:
+            estimator = joblib.load(path)
+        except Exception as error:
+            raise CorruptVersion(f"{version_id}: model.joblib cannot be loaded here: {error!r}") from error
+        _prove(version_id, estimator, metadata.features, golden)
+        return LoadedVersion(metadata, estimator, profile)
+
+    def live(self) -> Pointer | None:
+        """The pointer, or None while nothing is live."""
+        return self.pointer.read()
+
+    def activate(self, version_id: str, *, by: str, reason: str) -> Promotion:
+        """Make a version live, after it has proven itself; switching is replacing the pointer.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+            The pointer stays as it was.
+        """
+        self.load(version_id)
+        return self.pointer.switch(version_id, by=by, reason=reason)
+
+    def rollback(self, *, by: str, reason: str) -> Promotion:
+        """Undo the last switch; a second call undoes the first."""
+        live = self.live()
+        if live is None or live.previous is None:
+            raise UnknownVersion("there is no earlier version to go back to; `python main.py versions` lists them")
+        return self.activate(live.previous, by=by, reason=reason)
+
+    def _aside(self, version_id: str) -> Path:
+        return self.folder / "models" / f".{version_id}{BUILDING}"
+
+    def _manifest(self, version_id: str) -> Path:
+        return self.folder / "manifests" / f"{version_id}.json"
+
+    def _hashes(self, version_id: str) -> dict[str, str]:
+        if not VERSION_ID.fullmatch(version_id) or not self._manifest(version_id).exists():
+            newest = max((p.stem for p in (self.folder / "manifests").glob("*.json")), default="none")
+            raise UnknownVersion(
+                f"no version {version_id!r} in {self.folder.name}/ (newest: {newest}); "
+                f"list them with `python main.py versions`"
+            )
+        try:
+            return msgspec.json.decode(self._manifest(version_id).read_bytes(), type=dict[str, str])
+        except msgspec.DecodeError as error:
+            raise CorruptVersion(f"{version_id}: its manifest is damaged: {error}") from error
+
+    def _check_hashes(self, version_id: str) -> None:
+        for name, told in self._hashes(version_id).items():
+            self._check_hash(version_id, name, told)
+
+    def _check_hash(self, version_id: str, name: str, told: str | None) -> None:
+        path = self.folder / "models" / version_id / name
+        found = sha256(path) if path.exists() else "no file"
+        if found != told:
+            raise CorruptVersion(
+                f"{version_id}: {name} has sha256 {found}, the manifest says {told}; "
+                f"restore the file from a copy, or train a new version"
+            )
+
+    def _read(self, version_id: str, name: str, kind: Any) -> Any:
+        self._check_hash(version_id, name, self._hashes(version_id).get(name))
+        return msgspec.json.decode((self.folder / "models" / version_id / name).read_bytes(), type=kind)
+
+
+def check_id(version_id: str) -> None:
+    """Raise WorkbenchError unless this can be a version's id."""
+    if not VERSION_ID.fullmatch(version_id):
+        raise WorkbenchError(
+            f"{version_id!r} cannot be a version id: it takes 1 to 64 letters, digits, '.', '_' and '-', "
+            f"a letter or digit first"
+        )
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what a pickled model depends on."""
+    import joblib
+    import numpy
+    import pandas
+    import sklearn
+
+    return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (joblib, numpy, pandas, sklearn)}
+
+
+def _prove(version_id: str, estimator: Any, schema: Schema, golden: Golden) -> None:
+    import numpy as np
+
+    from workbench.ensemble import answer
+
+    try:
+        said = answer(estimator, schema, golden.rows)
+    except Exception as error:
+        raise CorruptVersion(f"{version_id}: fails on its golden inputs: {error!r}") from error
+    if schema.task == "regression":
+        same = np.allclose(said.predictions, golden.predictions, rtol=RTOL, atol=ATOL)  # type: ignore[arg-type]
+    else:
+        same = said.predictions == golden.predictions
+    if not same:
+        raise CorruptVersion(
+            f"{version_id}: answers its golden inputs otherwise than when it was published "
+            f"(other library versions? see `python main.py show {version_id}`)"
+        )

@@ -1,0 +1,51 @@
+"""Workbench: one folder's settings, stores, monitor and panels in one object, for notebooks and scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.jobs import Jobs
+from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
+from workbench.settings import Settings, load_settings
+from workbench.version_store import VersionStore
+
+if TYPE_CHECKING:
+    from workbench.panels.dashboard import Dashboard
+
+
+class Workbench:
+    """A workspace.
+
+    Examples
+    --------
+    >>> wb = Workbench.open()           # doctest: +SKIP
+    >>> wb.versions.live().version_id   # doctest: +SKIP
+    '20261122T001500123456Z'
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = MetricsStore.of(settings)
+        self.versions = VersionStore(settings.versions_dir)
+        self.monitor = ModelMonitor(self.metrics, settings)
+        self.jobs = Jobs(settings, self.metrics)
+
+    @classmethod
+    def open(cls, root: Path | str | None = None) -> Workbench:
+        """The workspace in `root`; else in `WORKBENCH_ROOT`, else in the current folder."""
+        return cls(load_settings(root))
+
+    def dashboard(self) -> Dashboard:
+        """The dashboard, live; display it in a cell."""
+        from workbench.panels.dashboard import Dashboard
+
+        return Dashboard(self.settings)
+
+    def __repr__(self) -> str:
+        live = self.versions.live()
+        return (
+            f"Workbench({self.settings.model.name!r}, {self.settings.model.task} of {self.settings.model.target!r}, "
+            f"live: {live.version_id if live else 'none'}, {len(self.versions.ids())} versions)"
+        )
