@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -83,6 +84,7 @@ def check(
     max_std_ratio: float,
     max_share_shift: float,
     false_alarm_rate: float,
+    accepted: Mapping[str, str] | None = None,
 ) -> DriftResult:
     """A window beside its reference.
 
@@ -100,6 +102,8 @@ def check(
         From 0 to 1: the share of the window that would have to change category to match the reference.
     false_alarm_rate : float
         Width of the bands: the chance that any score of a check leaves its band without drift.
+    accepted : mapping of feature to reason, optional
+        Features whose drift a person took as the new normal; they raise no alarm.
 
     Returns
     -------
@@ -118,15 +122,23 @@ def check(
         else:
             column = window[p.name].to_numpy(dtype=float)
             results.append(_numeric(column, p, z, max_mean_shift, max_std_ratio))
+    results = [_accept(r, accepted or {}) for r in results]
     alarms = [r for r in results if r.state == "alarm"]
     sentence = "; ".join(r.sentence for r in alarms) or f"no drift in {len(results)} features over {n} predictions"
     return DriftResult(state="alarm" if alarms else "ok", sentence=sentence, n=n, features=tuple(results))
 
 
+def _accept(result: FeatureDrift, accepted: Mapping[str, str]) -> FeatureDrift:
+    if result.state != "alarm" or result.feature not in accepted:
+        return result
+    sentence = f"{result.sentence}; accepted: {accepted[result.feature]}"
+    return msgspec.structs.replace(result, state="ok", sentence=sentence)
+
+
 def _numeric(column: np.ndarray, p: FeatureProfile, z: float, max_shift: float, max_ratio: float) -> FeatureDrift:
     values = column[np.isfinite(column)]
     n, missing = len(values), 1 - len(values) / len(column)
-    base = {
+    base: dict[str, Any] = {
         "feature": p.name,
         "kind": p.kind,
         "n": n,
@@ -179,7 +191,7 @@ def _numeric_sentence(
 def _categorical(column: pd.Series, p: FeatureProfile, z: float, max_shift: float) -> FeatureDrift:
     there = column.dropna()
     n, missing = len(there), 1 - len(there) / len(column)
-    base = {
+    base: dict[str, Any] = {
         "feature": p.name,
         "kind": p.kind,
         "n": n,

@@ -188,8 +188,23 @@ ALLOWED: dict[Kind, str] = {
 
 
 def _problem(field: str | None, found: Any, allowed: str) -> dict[str, Any]:
-    shown = found if isinstance(found, int | float | bool) or found is None else str(found)[:100]
-    return {"field": field, "found": shown, "allowed": allowed}
+    plain = found is None or (isinstance(found, int | float) and abs(found) < 1e300)
+    shown = found if plain else safe_text(repr(found) if isinstance(found, int | float) else str(found))
+    return {"field": None if field is None else safe_text(field), "found": shown, "allowed": allowed}
+
+
+def is_text(value: str) -> bool:
+    """Whether a text can be written as UTF-8; JSON can smuggle in halves of surrogate pairs."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def safe_text(value: str) -> str:
+    """A text for an error message: short, and writable as UTF-8."""
+    return value[:300].encode(errors="backslashreplace").decode()
 
 
 def _fits(value: Any, kind: Kind) -> bool:
@@ -197,7 +212,9 @@ def _fits(value: Any, kind: Kind) -> bool:
         return True
     if kind == "numeric":
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-    return isinstance(value, bool if kind == "boolean" else str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    return isinstance(value, str) and is_text(value)
 
 
 def event_time(row: Mapping[str, Any], schema: Schema, now: str) -> str:

@@ -23,7 +23,7 @@ from workbench.files import replace_whole
 from workbench.metrics_store import MetricsStore
 from workbench.policy import ATTEMPT
 from workbench.records import Event, utc_now, utc_text
-from workbench.settings import Settings
+from workbench.settings import Settings, with_recipe
 from workbench.version_store import VersionStore, check_id
 
 KEPT = 100
@@ -65,6 +65,7 @@ class Jobs:
         by: str,
         version_id: str | None = None,
         promote: str = "gate",
+        recipe: str | None = None,
     ) -> Job:
         """Start a training at low priority.
 
@@ -73,11 +74,12 @@ class Jobs:
         Busy
             If a retrain is under way.
         WorkbenchError
-            If the version id is malformed.
+            If the version id is malformed, or the recipe is not configured.
         """
         versions = VersionStore(self.settings.versions_dir)
         if version_id is not None:
             check_id(version_id)
+        with_recipe(self.settings, recipe)
         if self.running() is not None or versions.retraining():
             raise Busy("a retrain is under way; wait for it, or cancel it")
         job_id = f"{self.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
@@ -90,12 +92,14 @@ class Jobs:
             "--trigger": trigger,
             "--by": by,
             "--promote": promote,
-        } | ({"--version_id": version_id} if version_id else {})
+            "--version_id": version_id,
+            "--recipe": recipe,
+        }
         command = [sys.executable, "-m", "workbench.cli", "--root", str(self.settings.root), "train"]
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / f"{job_id}.log", "ab") as log:
             process = subprocess.Popen(
-                [*command, *(f"{name}={value}" for name, value in options.items())],
+                [*command, *(f"{name}={value}" for name, value in options.items() if value)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

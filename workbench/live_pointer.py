@@ -1,4 +1,4 @@
-"""Which version is live, and the log of how it came to be: live.json (replaced whole), promotions.jsonl (appended to)."""
+"""Which version is live, and how it came to be: live.json, replaced whole, and promotions.jsonl, appended to."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from workbench.monitor import ModelMonitor
 from workbench.policy import ATTEMPT, decide
 from workbench.records import Decision, Event, Pointer, utc_now
 from workbench.settings import Settings
+from workbench.steering import steering
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
@@ -98,6 +99,7 @@ class Maintainer:
             now=self.clock(),
             new_rows=sum(a.recorded_at > last_attempt for a in self.metrics.actuals()),
             running=self.running(),
+            hold=steering(events, live.version_id).hold,
         )
 
     def _tell_alarms(self, evaluation: Evaluation) -> None:

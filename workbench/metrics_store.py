@@ -215,8 +215,8 @@ class MetricsStore:
         thinned = 0
         for path in self._finished("evaluations", order(kept[0]) if kept else ("", "")):
             hours: set[str] = set()
-            rows = list(_records(path, Evaluation))
-            rest = []
+            rows: list[Evaluation] = list(_records(path, Evaluation))
+            rest: list[Evaluation] = []
             for row in rows:
                 if row.recorded_at[:13] not in hours or (row.alarms and not rest[-1].alarms):
                     rest.append(row)

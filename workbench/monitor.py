@@ -39,6 +39,7 @@ from workbench.records import (
 )
 from workbench.segments import segment_start
 from workbench.settings import Settings
+from workbench.steering import steering
 
 MAX_PERIODS = 200
 Labelled = Sequence[tuple[Prediction, Actual]]
@@ -208,7 +209,7 @@ class ModelMonitor:
             first_event_time=times[0] if own else None,
             last_event_time=times[-1] if own else None,
             service=self.summary(),
-            drift=self._drift(own, live.features, reference),
+            drift=self._drift(own, live, reference),
             performance=self._performance(own, live),
             thresholds={
                 "drift": self.settings.drift.model_dump(),
@@ -218,9 +219,10 @@ class ModelMonitor:
         )
         return self.store.append(evaluation)[0]
 
-    def _drift(self, own: Sequence[Prediction], schema: Schema, reference: Sequence[FeatureProfile]) -> DriftResult:
-        frame = to_frame([p.inputs for p in own], schema)
-        return drift.check(frame, reference, **self.settings.drift.model_dump())
+    def _drift(self, own: Sequence[Prediction], live: Metadata, reference: Sequence[FeatureProfile]) -> DriftResult:
+        frame = to_frame([p.inputs for p in own], live.features)
+        accepted = steering(self.store.events(), live.version_id).accepted
+        return drift.check(frame, reference, accepted=accepted, **self.settings.drift.model_dump())
 
     def _performance(self, own: Sequence[Prediction], live: Metadata) -> PerformanceResult:
         labelled = join(self.store.history(), self.store.actuals())

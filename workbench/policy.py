@@ -27,6 +27,7 @@ def decide(
     now: datetime,
     new_rows: int,
     running: bool = False,
+    hold: str | None = None,
 ) -> Decision:
     """Whether to retrain now.
 
@@ -38,6 +39,8 @@ def decide(
         Actuals that arrived since the last attempt.
     running : bool
         Whether a retrain is under way.
+    hold : str, optional
+        Why people told the automation to do nothing.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def decide(
     trigger, why = _alarm(evaluations, settings.checks_in_a_row)
     if trigger is None:
         return Decision(action="wait", reason=why)
-    refusal = _refusal(events, settings, now, new_rows, running)
+    refusal = hold or _refusal(events, settings, now, new_rows, running)
     if refusal:
         return Decision(action="wait", reason=why, trigger=trigger, refusal=refusal)
     return Decision(action="retrain", reason=why, trigger=trigger)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import filelock
 import msgspec
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from workbench import drift
 from workbench.ensemble import Answers, Progress, answer_frame, build, fit, silent
@@ -24,6 +25,7 @@ from workbench.performance import HIGHER_IS_BETTER, scores
 from workbench.policy import ATTEMPT, gate
 from workbench.records import Event, GateVerdict, Metadata, TrainingData, utc_now, utc_text
 from workbench.settings import Settings
+from workbench.steering import steering
 from workbench.training_data import PREDICTION_ID, Blocks, Rows, cut, gather, learnt_until, recipes
 from workbench.training_store import TrainingStore
 from workbench.version_store import Golden, LoadedVersion, VersionStore, check_id, libraries
@@ -137,7 +139,8 @@ class ModelRetrainer:
         blocks = cut(rows, self.settings.retrain, champion.metadata if champion else None)
         digest = self.training.save(rows.frame)
         begun = time.monotonic()
-        candidates = self._candidates(blocks)
+        with threadpool_limits(self.settings.retrain.threads):
+            candidates = self._candidates(blocks)
         winner = self._best(candidates)
         fit_s = time.monotonic() - begun
         said = self._answers(winner.estimator, blocks.gate)
@@ -245,7 +248,8 @@ class ModelRetrainer:
 
     def _promote(self, metadata: Metadata, promote: Promote, by: str, job: str | None) -> Outcome:
         version_id, verdict = metadata.version_id, metadata.gate
-        wanted = {"always": True, "never": False, "gate": verdict.passed}[promote]
+        hold = steering(self.metrics.events(), metadata.parent).hold
+        wanted = {"always": True, "never": False, "gate": verdict.passed and hold is None}[promote]
         if wanted:
             how = verdict.sentence if promote == "gate" else "promoted by request, without the gate"
             reason = f"{metadata.reason}; {how}"
@@ -253,7 +257,7 @@ class ModelRetrainer:
             self._event("promoted", reason, version_id, by, job, previous=promotion.previous)
             sentence = f"{version_id} is live: {how}"
         else:
-            why = verdict.sentence if promote == "gate" else "kept out by request"
+            why = "kept out by request" if promote == "never" else "; ".join(filter(None, [verdict.sentence, hold]))
             self._event("kept_out", why, version_id, by, job)
             sentence = f"{version_id} is published but not live: {why}"
         return Outcome(version_id=version_id, promoted=wanted, sentence=sentence, metadata=metadata)

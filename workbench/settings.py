@@ -196,6 +196,23 @@ def load_settings(root: Path | str | None = None) -> Settings:
     return settings.model_copy(update={"root": folder})
 
 
+def with_recipe(settings: Settings, recipe: str | None) -> Settings:
+    """The settings with only one of the configured recipes; as they are, if None.
+
+    Raises
+    ------
+    SettingsError
+        If it is not configured: a request chooses among names, it brings none.
+    """
+    if recipe is None:
+        return settings
+    configured = settings.retrain.recipes
+    chosen = tuple(name for name in configured if name == recipe)
+    if not chosen:
+        raise SettingsError(f"recipe {recipe!r} is not among [retrain] recipes: {', '.join(configured)}")
+    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update={"recipes": chosen})})
+
+
 def _explain(error: object, path: Path) -> str:
     assert isinstance(error, dict)
     where = [str(part) for part in error["loc"]]

@@ -223,6 +223,14 @@ class VersionStore:
         """The pointer, or None while nothing is live."""
         return self.pointer.read()
 
+    def live_id(self) -> str | None:
+        """The live version's id; None also while the pointer is damaged, which a switch mends."""
+        try:
+            live = self.live()
+        except CorruptVersion:
+            return None
+        return live.version_id if live else None
+
     def activate(self, version_id: str, *, by: str, reason: str) -> Promotion:
         """Make a version live, after it has proven itself; switching is replacing the pointer.
 
@@ -306,7 +314,7 @@ def _prove(version_id: str, estimator: Any, schema: Schema, golden: Golden) -> N
     except Exception as error:
         raise CorruptVersion(f"{version_id}: fails on its golden inputs: {error!r}") from error
     if schema.task == "regression":
-        same = np.allclose(said.predictions, golden.predictions, rtol=RTOL, atol=ATOL)  # type: ignore[arg-type]
+        same = np.allclose(said.predictions, golden.predictions, rtol=RTOL, atol=ATOL)
     else:
         same = said.predictions == golden.predictions
     if not same:

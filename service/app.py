@@ -1,0 +1,138 @@
+"""The FastAPI app of one worker: inference, maintenance, telemetry and security put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import filelock
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from service import inference, maintenance, telemetry
+from service.schemas import ErrorBody, Health
+from service.security import JsonOnly
+from workbench.errors import Busy, UnknownVersion, VersionTaken, WorkbenchError
+from workbench.features import safe_text
+from workbench.jobs import Jobs
+from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
+from workbench.settings import Settings
+from workbench.tokens import maintenance_token
+from workbench.version_store import VersionStore
+
+STATUS: dict[type[WorkbenchError], int] = {UnknownVersion: 404, VersionTaken: 409, Busy: 409}
+
+
+def create_app(settings: Settings, *, worker: int = 1) -> FastAPI:
+    """An app over one workspace.
+
+    Parameters
+    ----------
+    settings : Settings
+    worker : int
+        Its number among the workers, told in heartbeats and /health.
+    """
+    store = MetricsStore.of(settings)
+    versions = VersionStore(settings.versions_dir)
+    serving = inference.Serving(versions)
+    maintenance_token(settings.root)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        serving.follow()
+        pulse = telemetry.Pulse(serving, store, worker=worker, every_s=settings.service.heartbeat_s)
+        pulse.start()
+        yield
+        pulse.end()
+        store.flush()
+        store.close()
+
+    # The usual docs pages load scripts from another host; /openapi.json is there for tools.
+    app = FastAPI(
+        title=f"{settings.model.name}, model workbench", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.settings = settings
+    app.state.serving = serving
+    app.state.versions = versions
+    app.state.monitor = ModelMonitor(store, settings)
+    app.state.jobs = Jobs(settings, store)
+    app.state.worker = worker
+    app.state.started = time.monotonic()
+    app.include_router(inference.router)
+    app.include_router(maintenance.router)
+    app.include_router(telemetry.router)
+    app.add_api_route("/health", health, methods=["GET"], response_model=Health, tags=["telemetry"])
+    app.add_api_route("/ready", ready, methods=["GET"], responses={503: {"model": ErrorBody}}, tags=["telemetry"])
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(WorkbenchError, _refused)
+    app.add_middleware(JsonOnly)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.service.allowed_hosts), www_redirect=False)
+    app.add_middleware(telemetry.Telemetry, store=store)
+    return app
+
+
+def health(request: Request) -> dict[str, Any]:
+    """Alive; `degraded` with reasons when something needs a person."""
+    serving, store = request.app.state.serving, request.app.state.monitor.store
+    reasons = [serving.error] if serving.error else []
+    if store.deferred or store.lost:
+        reasons.append(f"the metrics store cannot write: {store.deferred} records wait, {store.lost} are lost")
+    if not _maintained(request.app.state.settings):
+        reasons.append("no maintainer is running; `python main.py serve` starts one")
+    current = serving.current
+    return {
+        "status": "starting" if current is None and not reasons else "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "model_version": current.id if current else None,
+        "worker": request.app.state.worker,
+        "uptime_s": time.monotonic() - request.app.state.started,
+    }
+
+
+def ready(request: Request) -> JSONResponse:
+    """200 once a version is loaded and proven, else 503."""
+    serving = request.app.state.serving
+    if serving.current is None:
+        return JSONResponse({"detail": serving.error or "no version is loaded yet"}, 503, {"Retry-After": "2"})
+    return JSONResponse({"model_version": serving.current.id})
+
+
+def _maintained(settings: Settings) -> bool:
+    path = settings.metrics_dir / "maintainer.lock"
+    if not path.exists():
+        return False
+    try:
+        with filelock.FileLock(path, blocking=False):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """422 that names row and field, ours and pydantic's in one form."""
+    assert isinstance(error, RequestValidationError)
+    return JSONResponse({"detail": [_problem(e) for e in error.errors()]}, 422)
+
+
+def _problem(error: Any) -> dict[str, Any]:
+    if "message" in error:
+        return {**error, "message": safe_text(error["message"])}
+    where = [part for part in error["loc"] if part != "body"]
+    rows = [part for part in where if isinstance(part, int)]
+    names = [safe_text(str(part)) for part in where if isinstance(part, str)]
+    return {
+        "row": rows[0] if rows else None,
+        "field": names[-1] if names else None,
+        "message": safe_text(f"{'.'.join(map(str, where)) or 'body'}: {error['msg']}"),
+    }
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
+    detail = str(error) if status != 422 else [{"message": str(error)}]
+    return JSONResponse({"detail": detail}, status)

@@ -1,0 +1,264 @@
+"""/maintenance: health of the model, history, retraining and version control, for the holder of the token.
+
+Nothing is trained or switched here: that is a process of its own, the same command line a person would type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+
+from service.schemas import AcceptRequest, ErrorBody, PauseRequest, PinRequest, Reason, RetrainRequest
+from service.security import operator
+from workbench import comparison, steering
+from workbench.errors import UnknownVersion, WorkbenchError
+from workbench.jobs import Jobs
+from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
+from workbench.records import Record
+from workbench.settings import Settings
+from workbench.version_store import VersionStore
+
+router = APIRouter(
+    prefix="/maintenance",
+    tags=["maintenance"],
+    dependencies=[Depends(operator)],
+    responses={401: {"model": ErrorBody}},
+)
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Before = Annotated[str | None, Query(max_length=200, description="An id: only records older than it.")]
+BY = "service"
+
+
+def reply(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _monitor(request: Request) -> ModelMonitor:
+    return request.app.state.monitor
+
+
+def _store(request: Request) -> MetricsStore:
+    return request.app.state.monitor.store
+
+
+def _versions(request: Request) -> VersionStore:
+    return request.app.state.versions
+
+
+def _page(
+    records: Sequence[Record], limit: int, before: str | None, part: Callable[[Any], Any] = lambda r: r
+) -> Response:
+    """Newest first; `next` is the `before` of the page that follows, if there is one."""
+    end = len(records)
+    if before is not None:
+        end = next((i for i, record in enumerate(records) if record.id == before), -1)
+        if end < 0:
+            raise HTTPException(404, "no record of this id is kept any more; begin without `before`")
+    page = [part(record) for record in reversed(records[max(0, end - limit) : end])]
+    return reply({"items": page, "next": records[end - limit].id if end > limit else None})
+
+
+@router.get("/summary")
+def summary(request: Request) -> Response:
+    """Service statistics now, workers, window, the last evaluation's verdicts, the last decision, a running retrain."""
+    store, live = _store(request), _versions(request).live()
+    evaluations, events, window = store.evaluations(), store.events(), store.window()
+    decisions = [e for e in events if e.kind == "decision"]
+    last = evaluations[-1] if evaluations else None
+    service = _monitor(request).summary()
+    return reply(
+        {
+            "live": live,
+            "service": service,
+            "workers": service.workers,
+            "window": {
+                "size": store.window_size,
+                "n": len(window),
+                "first_id": window[0].id if window else None,
+                "last_id": window[-1].id if window else None,
+            },
+            "drift": last.drift if last else None,
+            "performance": last.performance if last else None,
+            "evaluated_at": last.recorded_at if last else None,
+            "last_decision": decisions[-1] if decisions else None,
+            "steering": steering.steering(events, live.version_id if live else None),
+            "retrain": _jobs(request).running(),
+        }
+    )
+
+
+@router.get("/predictions")
+def predictions(request: Request, limit: Limit = 100, before: Before = None) -> Response:
+    """Recorded predictions, newest first; `before` reaches back as far as `history`."""
+    store = _store(request)
+    shallow = before is None and limit <= store.window_size
+    return _page(store.window() if shallow else store.history(), limit, before)
+
+
+@router.get("/drift")
+def drift(request: Request, limit: Limit = 20, before: Before = None) -> Response:
+    """Drift results of past checks, newest first."""
+    return _page(_store(request).evaluations(), limit, before, lambda e: _part(e, e.drift))
+
+
+@router.get("/performance")
+def performance(request: Request, limit: Limit = 20, before: Before = None) -> Response:
+    """Performance results of past checks, newest first."""
+    return _page(_store(request).evaluations(), limit, before, lambda e: _part(e, e.performance))
+
+
+def _part(evaluation: Any, result: Any) -> dict[str, Any]:
+    about = {
+        name: getattr(evaluation, name)
+        for name in ("id", "recorded_at", "version", "first_event_time", "last_event_time")
+    }
+    return about | msgspec.structs.asdict(result)
+
+
+@router.get("/evaluations")
+def evaluations(request: Request, limit: Limit = 20, before: Before = None) -> Response:
+    """Whole evaluation records, newest first."""
+    return _page(_store(request).evaluations(), limit, before)
+
+
+@router.get("/events")
+def events(request: Request, limit: Limit = 100, before: Before = None) -> Response:
+    """Alarms, decisions, attempts, gate verdicts and switches, newest first."""
+    return _page(_store(request).events(), limit, before)
+
+
+@router.post("/check")
+def check(request: Request) -> Response:
+    """One check of the live version now."""
+    versions = _versions(request)
+    live = versions.live()
+    if live is None:
+        raise UnknownVersion("no version is live; there is nothing to check")
+    return reply(_monitor(request).check(versions.metadata(live.version_id), versions.profile(live.version_id)))
+
+
+@router.post("/retrain", status_code=202, responses={409: {"model": ErrorBody}})
+def retrain(request: Request, body: RetrainRequest) -> Response:
+    """Start a retrain in a process of its own; 409 while one runs."""
+    job = _jobs(request).start(
+        reason=body.reason, by=BY, version_id=body.version_id, promote=body.promote, recipe=body.recipe
+    )
+    return reply(job, 202)
+
+
+@router.get("/retrain/{job}", responses={404: {"model": ErrorBody}})
+def retrain_job(request: Request, job: str) -> Response:
+    """A retrain's state, stage and progress, and what came of it."""
+    return reply(_job(request, job))
+
+
+@router.delete("/retrain/{job}", responses={404: {"model": ErrorBody}})
+def cancel_retrain(request: Request, job: str) -> Response:
+    """Ask a running retrain to end; nothing of it is published."""
+    _job(request, job)
+    return reply(_jobs(request).cancel(job))
+
+
+@router.get("/versions")
+def versions(request: Request) -> Response:
+    """All versions, oldest first, and the promotion log: which was live when."""
+    store = _versions(request)
+    return reply({"live": store.live(), "versions": store.all(), "promotions": store.pointer.log()})
+
+
+@router.get("/versions/compare", responses={404: {"model": ErrorBody}})
+def compare(request: Request, a: str, b: str) -> Response:
+    """Two versions side by side: metadata, gate, and the traffic each has served."""
+    store, evaluations = _versions(request), _store(request).evaluations()
+    last, log = evaluations[-1] if evaluations else None, store.pointer.log()
+    return reply({name: comparison.side(store.metadata(v), last, log) for name, v in (("a", a), ("b", b))})
+
+
+@router.get("/versions/{version_id}", responses={404: {"model": ErrorBody}})
+def version(request: Request, version_id: str) -> Response:
+    """One version's metadata, and when it went live."""
+    store = _versions(request)
+    log = [p for p in store.pointer.log() if p.version_id == version_id]
+    return reply({"metadata": store.metadata(version_id), "promotions": log})
+
+
+@router.post("/versions/{version_id}/whatif", responses={404: {"model": ErrorBody}})
+def whatif(request: Request, version_id: str) -> Response:
+    """What this version would have said to the recorded window."""
+    return reply(comparison.whatif(version_id, _versions(request), _store(request)))
+
+
+@router.post("/versions/{version_id}/activate", responses={404: {"model": ErrorBody}})
+async def activate(request: Request, version_id: str, body: Reason) -> Response:
+    """Make a version live, after its hashes and golden predictions are checked."""
+    _versions(request).metadata(version_id)
+    return await _command(request, "activate", version_id, f"--reason={body.reason}")
+
+
+@router.post("/rollback", responses={404: {"model": ErrorBody}})
+async def rollback(request: Request, body: Reason) -> Response:
+    """Undo the last switch; a second call undoes the first."""
+    live = _versions(request).live()
+    if live is None or live.previous is None:
+        raise UnknownVersion("there is no earlier version to go back to")
+    return await _command(request, "rollback", f"--reason={body.reason}")
+
+
+@router.post("/pin", responses={404: {"model": ErrorBody}})
+async def pin(request: Request, body: PinRequest) -> Response:
+    """Keep a version live: nothing switches away from it by itself. `version_id` null ends that."""
+    if body.version_id is not None:
+        _versions(request).metadata(body.version_id)
+    return await _command(request, "pin", body.version_id or "--off", f"--reason={body.reason}")
+
+
+@router.post("/pause")
+def pause(request: Request, body: PauseRequest) -> Response:
+    """Stop automatic retrains and switches, or let them go on (`paused: false`)."""
+    told = steering.pause if body.paused else steering.resume
+    return reply(told(_store(request), by=BY, reason=body.reason))
+
+
+@router.post("/accept", responses={404: {"model": ErrorBody}})
+def accept(request: Request, body: AcceptRequest) -> Response:
+    """Take a feature's drift as the new normal while the live version stays live."""
+    versions = _versions(request)
+    live = versions.live_id()
+    if live is None or body.feature not in versions.metadata(live).features.names:
+        raise HTTPException(404, "the live version has no such feature")
+    return reply(steering.accept(_store(request), body.feature, live, by=BY, reason=body.reason))
+
+
+def _jobs(request: Request) -> Jobs:
+    return request.app.state.jobs
+
+
+def _job(request: Request, job: str) -> Any:
+    try:
+        return _jobs(request).read(job)
+    except WorkbenchError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+async def _command(request: Request, *words: str) -> Response:
+    """Run one command of the command line on this workspace; its error message is ours."""
+    settings: Settings = request.app.state.settings
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workbench.cli", "--root", str(settings.root), *words, f"--by={BY}", "--json"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, trouble = await process.communicate()
+    if process.returncode == 0:
+        return Response(output, media_type="application/json")
+    told = trouble.decode(errors="replace").strip()
+    if not told.startswith("error: "):
+        raise RuntimeError(f"{words[0]} ended with {process.returncode}: {told[-2000:]}")
+    raise HTTPException(409, told.removeprefix("error: "))

@@ -1,0 +1,91 @@
+"""What the service takes and gives, as pydantic models; FastAPI documents and checks them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Label = float | int | bool | str
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PredictRequest(Body):
+    instances: list[Any] = Field(
+        min_length=1, description="Objects of feature: value; the time column may be among them."
+    )
+
+
+class PredictResponse(BaseModel):
+    predictions: list[Label]
+    prediction_ids: list[str]
+    model_version: str
+    probabilities: list[dict[str, float]] | None = Field(None, description="Classification: by class, for each row.")
+    classes: list[Label] | None = None
+
+
+class ActualItem(Body):
+    prediction_id: str = Field(max_length=200)
+    actual: Label = Field(description="The true value.")
+
+
+class FeedbackRequest(Body):
+    actuals: list[ActualItem] = Field(min_length=1, max_length=10_000)
+
+
+class FeedbackResponse(BaseModel):
+    counts: dict[str, int]
+    accepted: list[str]
+    duplicate: list[str]
+    conflict: list[str]
+    unknown: list[str]
+    expired: list[str]
+
+
+class Problem(BaseModel):
+    row: int | None = None
+    field: str | None = None
+    found: Any = None
+    allowed: str | None = None
+    message: str
+
+
+class Problems(BaseModel):
+    detail: list[Problem]
+
+
+class ErrorBody(BaseModel):
+    detail: str
+
+
+class Health(BaseModel):
+    status: Literal["ok", "degraded", "starting"]
+    reasons: list[str]
+    model_version: str | None
+    worker: int
+    uptime_s: float
+
+
+class Reason(Body):
+    reason: str = Field("by request", max_length=1000)
+
+
+class RetrainRequest(Reason):
+    version_id: str | None = Field(None, max_length=64)
+    recipe: str | None = Field(None, max_length=64)
+    promote: Literal["gate", "always", "never"] = "gate"
+
+
+class PinRequest(Reason):
+    version_id: str | None = Field(description="To pin; null ends the pin.", max_length=64)
+
+
+class PauseRequest(Reason):
+    paused: bool = Field(True, description="false resumes.")
+
+
+class AcceptRequest(Reason):
+    feature: str = Field(max_length=200)

@@ -1,0 +1,167 @@
+"""What the service tells of itself: a line a request, a heartbeat every few seconds, and Prometheus metrics."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import prometheus_client
+import psutil
+from fastapi import APIRouter, Request, Response
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.inference import Serving
+from workbench.metrics_store import MetricsStore
+from workbench.records import Heartbeat, utc_now, utc_text
+from workbench.records import Request as RequestRecord
+
+log = logging.getLogger("workbench.service")
+router = APIRouter(tags=["telemetry"])
+FOLLOW_S = 0.5
+UNRECORDED = ("/health", "/ready", "/metrics", "/openapi.json")
+
+REQUESTS = prometheus_client.Counter("workbench_requests", "HTTP requests answered.", ["path", "status"])
+PREDICTIONS = prometheus_client.Counter("workbench_predictions", "Rows predicted.", ["version"])
+RESPONSE = prometheus_client.Histogram("workbench_response_seconds", "Receipt to last byte.", ["path"])
+STATES = {"ok": 0, "insufficient": 1, "alarm": 2}
+
+
+class Telemetry:
+    """Times each request from receipt to first and last byte, and writes it down after the last byte is out."""
+
+    def __init__(self, app: ASGIApp, store: MetricsStore) -> None:
+        self.app = app
+        self.store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received = time.perf_counter()
+        state = scope.setdefault("state", {})
+        state["received"] = received
+        status, first = 500, 0.0
+
+        async def timed_send(message: Message) -> None:
+            nonlocal status, first
+            if message["type"] == "http.response.start":
+                status, first = message["status"], time.perf_counter()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, timed_send)
+        finally:
+            self._record(scope, status, (first or time.perf_counter()) - received, time.perf_counter() - received)
+
+    def _record(self, scope: Scope, status: int, latency_s: float, response_s: float) -> None:
+        route = scope.get("route")
+        # The route's pattern, not the address asked for: clients must not make up names of time series.
+        path = getattr(route, "path", "other")
+        REQUESTS.labels(path, str(status)).inc()
+        RESPONSE.labels(path).observe(response_s)
+        if path in UNRECORDED:
+            return
+        state = scope["state"]
+        rows, version = state.get("rows", 0), state.get("version")
+        if status < 400 and version:
+            PREDICTIONS.labels(version).inc(rows)
+        self.store.append(
+            RequestRecord(
+                path=path, status=status, rows=rows, version=version, response_s=response_s, latency_s=latency_s
+            )
+        )
+
+
+class Pulse(threading.Thread):
+    """This worker's clockwork: follows the pointer, says that it lives, and writes what had to wait for the disk."""
+
+    def __init__(self, serving: Serving, store: MetricsStore, *, worker: int, every_s: float) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self.started_at = utc_text(utc_now())
+        self._serving = serving
+        self._store = store
+        self._worker = worker
+        self._every_s = every_s
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        process = psutil.Process()
+        process.cpu_percent()
+        next_beat = 0.0
+        while not self._ended.wait(min(FOLLOW_S, self._every_s)):
+            self._serving.follow()
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + self._every_s
+                self._beat(process)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(timeout=5)
+
+    def _beat(self, process: psutil.Process) -> None:
+        self._store.flush()
+        version = self._serving.current
+        self._store.append(
+            Heartbeat(
+                worker=self._worker,
+                started_at=self.started_at,
+                every_s=self._every_s,
+                version=version.id if version else None,
+                cpu_share=process.cpu_percent() / 100,
+                memory_mb=process.memory_info().rss / 1e6,
+                deferred=self._store.deferred,
+                lost=self._store.lost,
+                error=self._serving.error,
+            )
+        )
+
+
+class EvaluationCollector(Collector):
+    """The last evaluation as gauges; the state as a number: 0 ok, 1 insufficient, 2 alarm."""
+
+    def __init__(self, store: MetricsStore) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        evaluations = self._store.evaluations()
+        if not evaluations:
+            return
+        last = evaluations[-1]
+        for name, verdict in last.verdicts.items():
+            yield GaugeMetricFamily(
+                f"workbench_{name}_state", f"{name}: 0 ok, 1 insufficient, 2 alarm.", value=STATES[verdict.state]
+            )
+        yield GaugeMetricFamily(
+            "workbench_window_predictions", "Predictions of the live version in the window.", value=last.n
+        )
+        quality = GaugeMetricFamily(
+            "workbench_performance", "Metrics of the window's labelled predictions.", labels=["metric"]
+        )
+        for metric, value in last.performance.metrics.items():
+            if value is not None:
+                quality.add_metric([metric], value)
+        yield quality
+        shift = GaugeMetricFamily("workbench_mean_shift", "In reference standard deviations.", labels=["feature"])
+        for feature in last.drift.features:
+            if feature.mean_shift is not None:
+                shift.add_metric([feature.feature], feature.mean_shift)
+        yield shift
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    """Prometheus text: counters of all workers together, and the last evaluation."""
+    registry = prometheus_client.CollectorRegistry()
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(registry)
+    else:
+        for collector in (REQUESTS, PREDICTIONS, RESPONSE):
+            registry.register(collector)
+    registry.register(EvaluationCollector(request.app.state.monitor.store))
+    return Response(prometheus_client.generate_latest(registry), media_type=prometheus_client.CONTENT_TYPE_LATEST)

@@ -1,0 +1,146 @@
+"""`serve`: the service's workers and the one maintainer, watched over; `maintain` is the maintainer alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from typing import TYPE_CHECKING
+
+import typer
+
+from workbench.cli.supervisor import Child, Supervisor, claim_port
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    import socket
+
+    from workbench.jobs import Jobs
+    from workbench.settings import Settings
+
+log = logging.getLogger("workbench.maintainer")
+CANCEL_S = 10.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(serve)
+    app.command(hidden=True)(maintain)
+
+
+def serve(context: typer.Context) -> None:
+    """Serve the live version, with the maintainer beside it, until Ctrl-C."""
+    from workbench.settings import load_settings
+    from workbench.tokens import maintenance_token
+    from workbench.version_store import VersionStore
+
+    settings = load_settings(context.obj)
+    address = claim_port(settings.service.host, settings.service.port, "[service] port")
+    maintenance_token(settings.root)
+    print(f"http://{settings.service.host}:{settings.service.port} serves {settings.model.name}", flush=True)
+    print("maintenance takes the token that `python main.py token` shows", flush=True)
+    if VersionStore(settings.versions_dir).live_id() is None:
+        print("no version is live yet; train one with `python main.py`", flush=True)
+    with tempfile.TemporaryDirectory(prefix="workbench-") as counters:
+        children = [*_workers(settings, address, counters), _maintainer(settings)]
+        with Supervisor(children, say=lambda text: print(text, file=sys.stderr, flush=True)) as supervisor:
+            supervisor.run()
+    address.close()
+
+
+def _workers(settings: Settings, address: socket.socket, counters: str) -> list[Child]:
+    # One thread each: workers share the cores, and threads that wait for each other are slower than one.
+    env = {"PROMETHEUS_MULTIPROC_DIR": counters, "OMP_NUM_THREADS": "1"}
+    return [
+        Child(
+            name=f"service worker {i}",
+            argv=[
+                *(sys.executable, "-m", "service", "--root", str(settings.root)),
+                *("--fd", str(address.fileno()), "--worker", str(i)),
+            ],
+            env=env,
+            pass_fds=(address.fileno(),),
+        )
+        for i in range(1, settings.service.workers + 1)
+    ]
+
+
+def _maintainer(settings: Settings) -> Child:
+    argv = [sys.executable, "-m", "workbench.cli", "--root", str(settings.root), "maintain"]
+    return Child(name="maintainer", argv=argv, env={"OMP_NUM_THREADS": "1"})
+
+
+def maintain(context: typer.Context) -> None:
+    """Check, decide, retrain, until told to stop; one process per workspace, others wait for it to end."""
+    import filelock
+
+    from workbench.settings import load_settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    settings = load_settings(context.obj)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings.metrics_dir.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(settings.metrics_dir / "maintainer.lock")
+    while not stop.is_set():
+        try:
+            with lock.acquire(blocking=False):
+                _keep_maintaining(settings, stop)
+        except filelock.Timeout:
+            stop.wait(1.0)
+
+
+def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
+    from workbench.jobs import Jobs
+    from workbench.maintainer import Maintainer
+    from workbench.metrics_store import MetricsStore
+    from workbench.monitor import ModelMonitor
+    from workbench.records import Decision, Event
+    from workbench.version_store import VersionStore
+
+    metrics = MetricsStore.of(settings)
+    versions = VersionStore(settings.versions_dir)
+    jobs = Jobs(settings, metrics)
+
+    def start(decision: Decision) -> None:
+        jobs.start(reason=decision.reason, trigger=decision.trigger or "manual", by="maintainer")
+
+    maintainer = Maintainer(
+        settings, ModelMonitor(metrics, settings), versions, start=start, running=versions.retraining
+    )
+    log.info("maintaining %s as process %s", settings.root, os.getpid())
+    trouble = ""
+    while not stop.wait(settings.monitor.check_every_s):
+        jobs.bury()
+        try:
+            decision = maintainer.cycle()
+        except WorkbenchError as error:
+            # The same trouble again and again is one event, not one a cycle.
+            if str(error) != trouble:
+                metrics.append(Event(kind="maintenance_failed", reason=str(error)))
+            trouble = str(error)
+            log.error("%s", error)
+        else:
+            trouble = ""
+            log.info("%s: %s", decision.action, decision.sentence)
+    _end_job(jobs)
+
+
+def _end_job(jobs: Jobs) -> None:
+    """A retrain that the workspace's service or maintainer started ends with them."""
+    import psutil
+
+    job = jobs.running()
+    if job is None:
+        return
+    try:
+        process = psutil.Process(job.pid)
+        jobs.cancel(job.id)
+        process.wait(CANCEL_S)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        process.kill()

@@ -1,0 +1,52 @@
+"""How commands speak: a table or plain lines for people, `--json` for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Reason = Annotated[str, typer.Option(help="Kept in the log.")]
+By = Annotated[str, typer.Option(hidden=True)]
+
+
+def print_json(value: Any) -> None:
+    """A record, or anything JSON can hold, on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # Text, not markup: what is printed may come from data.
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    # Into a file or a pipe, the width of no terminal should fold the table.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure for a table; a dash where there is none.
+
+    >>> number(9.60312), number(None)
+    ('9.603', '-')
+    """
+    return "-" if value is None else f"{value:.{digits}g}"
+
+
+def when(text: str | None) -> str:
+    """A stored time for a table, to the second.
+
+    >>> when("2013-03-01T05:45:00.000000Z")
+    '2013-03-01 05:45:00'
+    """
+    return "-" if not text else text[:19].replace("T", " ")

@@ -1,0 +1,194 @@
+"""`up`: the service, the Voila dashboard and JupyterLab together; with --demo also the traffic, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.show import number, print_table, when
+from workbench.cli.supervisor import Child, Supervisor, check_port
+
+if TYPE_CHECKING:
+    from workbench.settings import Settings
+
+SETTLE_S = 90.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+
+
+def up(
+    context: typer.Context,
+    demo: Annotated[bool, typer.Option(help="Send the traffic of [replay] and tell what happened.")] = False,
+) -> None:
+    """Start service, maintainer, dashboard and JupyterLab; train a first version if there is none; until Ctrl-C."""
+    from workbench.cli.pages import lab_process, voila_process
+    from workbench.settings import load_settings
+    from workbench.tokens import maintenance_token
+    from workbench.version_store import VersionStore
+
+    settings = load_settings(context.obj)
+    service, pages = settings.service, settings.pages
+    check_port(service.host, service.port, "[service] port")
+    check_port(pages.host, pages.dashboard_port, "[pages] dashboard_port")
+    check_port(pages.host, pages.lab_port, "[pages] lab_port")
+    token = maintenance_token(settings.root)
+    if VersionStore(settings.versions_dir).live_id() is None:
+        _train_first(settings)
+    logs = settings.metrics_dir / "logs"
+    here = [sys.executable, "-m", "workbench.cli", "--root", str(settings.root)]
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        voila, voila_env = voila_process(settings, Path(folder))
+        lab, lab_env = lab_process(settings, token)
+        children = [
+            Child("service", [*here, "serve"], log=logs / "service.log"),
+            Child("dashboard", voila, voila_env, log=logs / "dashboard.log"),
+            Child("JupyterLab", lab, lab_env, log=logs / "lab.log"),
+        ]
+        with Supervisor(children, say=lambda text: print(text, file=sys.stderr)) as supervisor:
+            addresses = _addresses(settings)
+            for name, (url, path) in addresses.items():
+                supervisor.until(_answers(url + path), f"{name} at {url}")
+            if not supervisor.stopping:
+                _print_addresses({name: url for name, (url, _) in addresses.items()}, logs)
+            if demo:
+                _play(settings, supervisor)
+            if not demo or sys.stdin.isatty():
+                if not supervisor.stopping:
+                    print("running; Ctrl-C stops everything", flush=True)
+                supervisor.run()
+
+
+def _train_first(settings: Settings) -> None:
+    import subprocess
+
+    print("no version is live: training the first one", flush=True)
+    command = [sys.executable, "-m", "workbench.cli", "--root", str(settings.root), "train", "--reason=first version"]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise typer.Exit(code)
+
+
+def _addresses(settings: Settings) -> dict[str, tuple[str, str]]:
+    service, pages = settings.service, settings.pages
+    return {
+        "service": (f"http://{service.host}:{service.port}", "/ready"),
+        "dashboard": (f"http://{pages.host}:{pages.dashboard_port}", "/voila/static/voila.js"),
+        "JupyterLab": (f"http://{pages.host}:{pages.lab_port}/lab", ""),
+    }
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    import httpx
+
+    def ready() -> bool:
+        try:
+            return httpx.get(url, timeout=2.0).status_code < 500
+        except httpx.TransportError:
+            return False
+
+    return ready
+
+
+def _print_addresses(addresses: dict[str, str], logs: Path) -> None:
+    rows = list(addresses.items())
+    rows.append(("token", "python main.py token   (maintenance, dashboard buttons, JupyterLab login)"))
+    rows.append(("logs", str(logs)))
+    print_table("up", ["", ""], rows)
+    sys.stdout.flush()
+
+
+def _play(settings: Settings, supervisor: Supervisor) -> None:
+    from workbench.cli.replay import Replay, newest_event_time, traffic, with_bar
+
+    rows = traffic(settings)
+    if not len(rows):
+        print(
+            f"all traffic up to {when(newest_event_time(settings))} has been sent before; to play it again, "
+            f"delete versions/ and metrics/ (all but their README.md)"
+        )
+    else:
+        print(f"sending {len(rows)} rows, {settings.replay.rows_per_s:g} a second", flush=True)
+        for _ in with_bar(Replay(settings, rows)):
+            supervisor.look()
+            if supervisor.stopping:
+                break
+        _settle(settings, supervisor)
+    _print_summary(settings)
+
+
+def _settle(settings: Settings, supervisor: Supervisor) -> None:
+    """Let the last check see the last actual, and a retrain that is under way end."""
+    from workbench.metrics_store import MetricsStore
+    from workbench.version_store import VersionStore
+
+    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    actuals = metrics.actuals()
+    last = actuals[-1].recorded_at if actuals else ""
+    deadline = time.monotonic() + SETTLE_S
+    while not supervisor.stopping and time.monotonic() < deadline:
+        evaluations = metrics.evaluations(1)
+        if evaluations and evaluations[-1].recorded_at > last and not versions.retraining():
+            return
+        supervisor.look()
+        time.sleep(0.2)
+
+
+def _print_summary(settings: Settings) -> None:
+    """What happened: versions, attempts with reasons, error before and after each switch."""
+    from workbench.metrics_store import MetricsStore
+    from workbench.version_store import VersionStore
+
+    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    metric, live = settings.metric, versions.live_id()
+    told = (
+        "alarm",
+        "alarm_ended",
+        "retrain_started",
+        "promoted",
+        "kept_out",
+        "retrain_failed",
+        "switched",
+        "rolled_back",
+    )
+    events = [e for e in metrics.events() if e.kind in told]
+    print_table(
+        "what happened",
+        ["when", "what", "version", "why"],
+        ((when(e.recorded_at), e.kind, e.version, e.reason) for e in events),
+    )
+    evaluations = metrics.evaluations()
+    served = {s.version: s for s in evaluations[-1].performance.by_version} if evaluations else {}
+    print_table(
+        f"versions, and their {metric} over the traffic they served",
+        ["", "version", "trigger", "gate", f"{metric} on holdout", "actuals", f"{metric} served"],
+        (
+            (
+                "live" if m.version_id == live else "",
+                m.version_id,
+                m.trigger,
+                m.gate.verdict,
+                number(m.metrics.get(metric)),
+                served[m.version_id].n if m.version_id in served else 0,
+                number(served[m.version_id].metrics.get(metric)) if m.version_id in served else "-",
+            )
+            for m in versions.all()
+        ),
+    )
+    for event in (e for e in events if e.kind == "promoted"):
+        before = [e for e in evaluations if e.recorded_at < event.recorded_at and e.performance.state != "insufficient"]
+        after = [e for e in evaluations if e.version == event.version and e.performance.state != "insufficient"]
+        if before and after:
+            print(
+                f"{metric} of the last {settings.monitor.window} predictions: "
+                f"{number(before[-1].performance.metrics[metric])} before {event.version} went live, "
+                f"{number(after[0].performance.metrics[metric])} in its first full check"
+            )
+    sys.stdout.flush()

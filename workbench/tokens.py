@@ -1,0 +1,41 @@
+"""The maintenance token: made at first start, kept in a file that only its owner can read, never on a command line."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from workbench.files import replace_whole
+
+FILE = ".workbench-token"
+
+
+def maintenance_token(root: Path, *, rotate: bool = False) -> str:
+    """The workspace's token; made if there is none, and made anew if it is to rotate."""
+    path = root / FILE
+    if not rotate:
+        token = read_token(path)
+        if token:
+            return token
+        try:
+            # Exclusive, so that two processes that start together agree on one token.
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(fd, "w") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+            return read_token(path)
+        if (token := read_token(path)) != "":
+            return token
+    replace_whole(path, secrets.token_urlsafe(32).encode() + b"\n")
+    return read_token(path)
+
+
+def read_token(path: Path) -> str:
+    """The token in a file; empty if there is none."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
