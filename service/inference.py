@@ -102,7 +102,7 @@ def predict(request: Request, body: PredictRequest) -> Response:
     if said.classes is not None:
         content |= {"probabilities": said.probabilities, "classes": said.classes}
     headers = {"X-Model-Version": version.id, "X-Request-ID": request_id}
-    if monitor.store.deferred:
+    if monitor.store.deferred_predictions():
         headers["X-Recorded"] = "deferred"
     return Response(msgspec.json.encode(content), media_type="application/json", headers=headers)
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from scipy.special import chdtri
 
 from workbench.evaluation import DriftResult, FeatureDrift, FeatureProfile
 from workbench.records import Schema, State
@@ -114,11 +115,12 @@ def check(
         sentence = f"insufficient: {n} predictions of this version, {min_rows} are needed"
         return DriftResult(state="insufficient", sentence=sentence, n=n)
     scores = sum(1 if p.kind == "categorical" else 2 for p in reference)
-    z = NormalDist().inv_cdf(1 - false_alarm_rate / (2 * max(scores, 1)))
+    chance = false_alarm_rate / max(scores, 1)
+    z = NormalDist().inv_cdf(1 - chance / 2)
     results = []
     for p in reference:
         if p.kind == "categorical":
-            results.append(_categorical(window[p.name], p, z, max_share_shift))
+            results.append(_categorical(window[p.name], p, chance, max_share_shift))
         else:
             column = window[p.name].to_numpy(dtype=float)
             results.append(_numeric(column, p, z, max_mean_shift, max_std_ratio))
@@ -188,7 +190,7 @@ def _numeric_sentence(
     return f"{p.name}: {', '.join(parts)}"
 
 
-def _categorical(column: pd.Series, p: FeatureProfile, z: float, max_shift: float) -> FeatureDrift:
+def _categorical(column: pd.Series, p: FeatureProfile, chance: float, max_shift: float) -> FeatureDrift:
     there = column.dropna()
     n, missing = len(there), 1 - len(there) / len(column)
     base: dict[str, Any] = {
@@ -204,9 +206,9 @@ def _categorical(column: pd.Series, p: FeatureProfile, z: float, max_shift: floa
     shares = {str(k): float(v) for k, v in there.value_counts(normalize=True).items()}
     m = max(p.n * (1 - p.missing_share), 1)
     moves = {c: shares.get(c, 0.0) - p.shares.get(c, 0.0) for c in shares.keys() | p.shares.keys()}
-    shift = sum(abs(move) for move in moves.values()) / 2
-    band = _share_band(p.shares, n, m, z)
-    unseen = sum(share for c, share in shares.items() if c not in p.shares)
+    shift = min(sum(abs(move) for move in moves.values()) / 2, 1.0)
+    band = _share_band(p.shares, n, m, chance)
+    unseen = float((~there.isin(list(p.shares))).mean())
     moved = shift > max(max_shift, band)
     most = max(moves, key=lambda c: abs(moves[c]))
     sentence = f"{p.name}: {most!r} {shares.get(most, 0):.1%} of the values, was {p.shares.get(most, 0):.1%}"
@@ -225,13 +227,13 @@ def _categorical(column: pd.Series, p: FeatureProfile, z: float, max_shift: floa
     )
 
 
-def _share_band(shares: Mapping[str, float], n: float, m: float, z: float) -> float:
-    """Expected total variation distance without drift plus z of its standard deviations (normal approximation)."""
-    p = np.array(list(shares.values()))
-    sd = np.sqrt(p * (1 - p) * (1 / n + 1 / m))
-    mean = 0.5 * math.sqrt(2 / math.pi) * float(sd.sum())
-    spread = 0.5 * math.sqrt((1 - 2 / math.pi) * float((sd**2).sum()))
-    return max(mean + z * spread, 1e-9)
+def _share_band(shares: Mapping[str, float], n: float, m: float, chance: float) -> float:
+    """The total variation distance that is exceeded with at most this chance without drift.
+
+    By Cauchy-Schwarz it is at most half the root of chi-square over the effective size, whose quantile is known.
+    """
+    freedom = max(len(shares) - 1, 1)
+    return 0.5 * math.sqrt(float(chdtri(freedom, chance)) * (1 / n + 1 / m))
 
 
 def _only(shares: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:

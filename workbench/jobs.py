@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -106,6 +107,8 @@ class Jobs:
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": str(self.settings.retrain.threads)},
             )
+        # Somebody has to take note of its end, or it stays as a zombie of a long-lived process.
+        threading.Thread(target=process.wait, name=f"retrain {job_id}", daemon=True).start()
         job = Job(
             id=job_id,
             state="starting",

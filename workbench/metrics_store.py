@@ -120,6 +120,10 @@ class MetricsStore:
         """Records that wait in memory because the disk refused them."""
         return sum(writer.deferred for writer in self._writers.values())
 
+    def deferred_predictions(self) -> int:
+        """Predictions that wait in memory because the disk refused them."""
+        return self._writers["predictions"].deferred
+
     @property
     def lost(self) -> int:
         """Records given up because too many waited."""

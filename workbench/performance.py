@@ -124,7 +124,6 @@ def _roc_auc(
         return None
     labels = sorted(classes)
     table = np.array([[p.get(c, 0.0) for c in labels] for p in probabilities if p is not None])
-    table = table / table.sum(axis=1, keepdims=True)
     return metrics.roc_auc_score(y_true, table, multi_class="ovr", labels=labels)
 
 

@@ -71,11 +71,14 @@ def svg(figure: Figure, label: str) -> str:
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor").replace(FAINT, "var(--jp-ui-font-color2, gray)")
-    text = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 var(--jp-ui-font-family, sans-serif)", text)
+    # The figure's own style sheet would reach the whole page; what it says stands in the head below.
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;\"]+", "font-family: var(--jp-ui-font-family, sans-serif)", text)
+    text = re.sub(r"font: ([\w. ]*?[\d.]+px) [^;\"]+", r"font: \1 var(--jp-ui-font-family, sans-serif)", text)
     width, height = figure.get_size_inches() * 72
     head = (
         f'<svg role="img" aria-label="{html.escape(label)}" viewBox="0 0 {width:g} {height:g}" '
-        f'width="{width:g}" style="max-width:100%;height:auto;display:block" '
+        f'width="{width:g}" style="max-width:100%;height:auto;display:block;stroke-linejoin:round" '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return head + text[text.index(">") + 1 :]
@@ -127,7 +130,14 @@ def margins(figure: Figure, width: float, *, left: int, right: int, top: int, bo
 def legend(axes: Axes, handles: list[Line2D] | None) -> None:
     how: dict[str, Any] = {"handles": handles} if handles else {}
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderpad=0, handlelength=1.6, columnspacing=1.2, **how
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=6,
+        borderpad=0,
+        borderaxespad=0.3,
+        handlelength=1.6,
+        columnspacing=1.2,
+        **how,
     )
 
 

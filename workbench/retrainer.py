@@ -50,6 +50,7 @@ class Candidate:
     rows: Rows
     estimator: Any
     score: float | None
+    parameters: dict[str, Any]
 
 
 class ModelRetrainer:
@@ -156,7 +157,7 @@ class ModelRetrainer:
             features=rows.schema,
             ensemble=self.settings.model.ensemble,
             recipe=winner.recipe,
-            parameters=_parameters(winner.estimator),
+            parameters=winner.parameters,
             seed=self.settings.retrain.seed,
             training_data=TrainingData(
                 sha256=digest,
@@ -208,7 +209,7 @@ class ModelRetrainer:
             score = None
             if len(blocks.select):
                 score = self._scores(blocks.select, self._answers(fitted, blocks.select))[self.settings.metric]
-            candidates.append(Candidate(recipe, rows, fitted, score))
+            candidates.append(Candidate(recipe, rows, fitted, score, _parameters(estimator)))
         return candidates
 
     def _best(self, candidates: list[Candidate]) -> Candidate:

@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -46,6 +46,13 @@ def order(record: Record) -> tuple[str, str]:
     return record.recorded_at, record.id
 
 
+def _plain(value: Any) -> Any:
+    """A numpy scalar as the number it is; callers of the library pass what models return."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} cannot be recorded; JSON numbers, texts, booleans and null can")
+
+
 class Writer:
     """Appends records to this process's segment of a folder.
 
@@ -77,8 +84,9 @@ class Writer:
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.Encoder(enc_hook=_plain).encode
         self._last_stamp = ""
+        self._begun = datetime.min.replace(tzinfo=UTC)
         self._fd: int | None = None
         self._pid = -1
         self._segment = ""
@@ -100,8 +108,9 @@ class Writer:
                 msgspec.structs.replace(r, id=f"{self._segment}-{self._line + i:07d}", recorded_at=stamp)
                 for i, r in enumerate(records)
             ]
+            lines = [self._encode(r) + b"\n" for r in stamped]
             self._line += len(stamped)
-            self._waiting.extend(self._encode(r) + b"\n" for r in stamped)
+            self._waiting.extend(lines)
             self._write()
             return stamped
 
@@ -123,8 +132,7 @@ class Writer:
             os.close(self._fd)
         self._fd = None
         self._pid = os.getpid()
-        self._segment = segment_name(self._clock())
-        self._line = 0
+        self._name_segment()
 
     def _write(self) -> None:
         """Write all that waits; a segment that fails is given up and one more is tried."""
@@ -163,8 +171,13 @@ class Writer:
         """Ids of waiting lines keep naming the segment they were meant for; they are written to the next one."""
         if self._fd is not None:
             os.close(self._fd)
-        self._fd, self._segment = None, segment_name(self._clock())
-        self._line = 0
+        self._fd = None
+        self._name_segment()
+
+    def _name_segment(self) -> None:
+        """Names of one writer grow even if the clock does not: they order records of the same instant."""
+        self._begun = max(self._clock(), self._begun + timedelta(microseconds=1))
+        self._segment, self._line = segment_name(self._begun), 0
 
 
 class Tail(Generic[R]):
@@ -244,6 +257,8 @@ class Tail(Generic[R]):
             self._offsets[name] = end
             if last:
                 ends.append((order(last[-1]), name, end))
+        # A damaged line is counted when its segment is read to be held, not when its end is looked at.
+        self.damaged = 0
         held: list[R] = []
         for newest, name, end in sorted(ends, reverse=True):
             if len(held) >= self.keep and newest < order(held[0]):
@@ -264,12 +279,10 @@ class Tail(Generic[R]):
             lines = data.split(b"\n")[:-1]
             whole = lines if start == 0 else lines[1:]
             # Damaged lines do not count, so decode before deciding that enough was read.
-            if start == 0 or len(whole) >= count:
-                before = self.damaged
-                records = list(self._decode(whole))
-                if start == 0 or len(records) >= count:
-                    return records[-count:], end or 0
-                self.damaged = before
+            damaged, records = self.damaged, list(self._decode(whole))
+            if start == 0 or len(records) >= count:
+                return records[-count:], end or 0
+            self.damaged = damaged
 
     def _between(self, name: str, start: int, end: int) -> bytes:
         try:

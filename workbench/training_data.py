@@ -177,7 +177,7 @@ def _check(rows: Rows, model: ModelSettings) -> None:
     if len(rows) < MIN_ROWS:
         raise DataError(f"{len(rows)} rows have a target {model.target!r}; {MIN_ROWS} are needed at least")
     if len(pd.unique(rows.y)) < 2:
-        raise DataError(f"target {model.target!r} is {rows.y[0]!r} in every row; there is nothing to learn")
+        raise DataError(f"target {model.target!r} is {rows.y[0]} in every row; there is nothing to learn")
 
 
 def cut(rows: Rows, settings: RetrainSettings, champion: Metadata | None) -> Blocks:

@@ -13,7 +13,7 @@ from workbench.cli.show import Json, print_json
 from workbench.errors import DataError, SettingsError, WorkbenchError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
     import pandas as pd
 
     from workbench.settings import Settings
@@ -155,10 +155,10 @@ class Replay:
         return len(self.frame)
 
     def __iter__(self) -> Iterator[int]:
-        import httpx
+        import httpx2
 
         begun, size = time.monotonic(), self.settings.replay.batch
-        with httpx.Client(base_url=self.url, timeout=60.0, headers=self._headers()) as client:
+        with httpx2.Client(base_url=self.url, timeout=60.0, headers=self._headers()) as client:
             try:
                 for start in range(0, len(self.frame), size):
                     self._send(client, self.frame.iloc[start : start + size])
@@ -176,7 +176,7 @@ class Replay:
         path = self.settings.service.predict_token_file
         return {"Authorization": f"Bearer {read_token(Path(self.settings.root, path))}"} if path else {}
 
-    def _send(self, client: httpx.Client, batch: pd.DataFrame) -> None:
+    def _send(self, client: httpx2.Client, batch: pd.DataFrame) -> None:
         import pandas as pd
 
         from workbench.features import to_rows
@@ -201,7 +201,7 @@ class Replay:
         self.counts["rows"] += len(rows)
         self.counts["requests"] += 1
 
-    def _send_actuals(self, client: httpx.Client, now: Any) -> None:
+    def _send_actuals(self, client: httpx2.Client, now: Any) -> None:
         due = []
         while self._waiting and (now is None or self._waiting[0][0] <= now):
             _, prediction_id, actual = self._waiting.popleft()
@@ -210,18 +210,18 @@ class Replay:
             self._post(client, "/feedback", {"actuals": due[start : start + 1000]})
         self.counts["actuals"] += len(due)
 
-    def _post(self, client: httpx.Client, path: str, body: dict[str, Any]) -> Any:
-        import httpx
+    def _post(self, client: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
+        import httpx2
 
         for attempt in range(TRIES):
             try:
                 response = client.post(path, json=body)
-            except httpx.ConnectError as error:
+            except httpx2.ConnectError as error:
                 if attempt == TRIES - 1:
                     raise WorkbenchError(
                         f"no service answers at {self.url} ({error}); start it with `python main.py serve`"
                     ) from error
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 # The answer may have been lost after the rows were recorded: sending again could count them twice.
                 raise WorkbenchError(f"{self.url}{path} broke off: {error!r}; `replay` goes on from there") from error
             else:

@@ -86,12 +86,12 @@ def _addresses(settings: Settings) -> dict[str, tuple[str, str]]:
 
 
 def _answers(url: str) -> Callable[[], bool]:
-    import httpx
+    import httpx2
 
     def ready() -> bool:
         try:
-            return httpx.get(url, timeout=2.0).status_code < 500
-        except httpx.TransportError:
+            return httpx2.get(url, timeout=2.0).status_code < 500
+        except httpx2.TransportError:
             return False
 
     return ready

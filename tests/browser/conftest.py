@@ -1,0 +1,130 @@
+"""A real dashboard in a real browser: Voila over a workspace with two versions and some traffic."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+from playwright.sync_api import sync_playwright
+
+from workbench.cli.pages import voila_process
+from workbench.ensemble import answer
+from workbench.features import to_rows
+from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
+from workbench.records import Event, Heartbeat, Request, utc_now, utc_text
+from workbench.retrainer import ModelRetrainer
+from workbench.settings import Settings, load_settings
+from workbench.tokens import maintenance_token
+from workbench.version_store import VersionStore
+
+# Chromium as root, and without asking anyone on the network.
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+STARTS_WITHIN_S = 60
+
+
+@dataclass
+class Site:
+    """A served dashboard and the workspace behind it."""
+
+    url: str
+    settings: Settings
+    token: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def send_traffic(settings: Settings, metrics: MetricsStore, versions: VersionStore) -> None:
+    live = versions.load(versions.live().version_id)
+    data = pd.read_csv(settings.root / "trips.csv").tail(60)
+    sent = to_rows(data[[*live.schema.names, "at"]])
+    monitor = ModelMonitor(metrics, settings)
+    said = answer(live.estimator, live.schema, sent).predictions
+    done = monitor.record_rows(sent, said, schema=live.schema, version=live.id, response_s=0.01)
+    monitor.feedback([(p.id, actual) for p, actual in zip(done, data["minutes"], strict=True)])
+    served = Request(path="/predict", status=200, rows=3, version=live.id, response_s=0.012, latency_s=0.01)
+    metrics.append(*[served] * 30)
+    metrics.append(
+        Heartbeat(worker=1, started_at=utc_text(utc_now()), every_s=5, version=live.id, cpu_share=0.1, memory_mb=150)
+    )
+    monitor.check(live.metadata, live.profile)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium found")
+    return found
+
+
+@pytest.fixture(scope="session")
+def workspace(_regression, tmp_path_factory):
+    """Two versions, the second one live, and some traffic for each."""
+    root = tmp_path_factory.mktemp("browser") / "ws"
+    shutil.copytree(_regression.root, root)
+    toml = (root / "workbench.toml").read_text()
+    (root / "workbench.toml").write_text(f"{toml}\n[pages]\nrefresh_s = 0.5\ndashboard_port = {free_port()}\n")
+    settings = load_settings(root)
+    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    send_traffic(settings, metrics, versions)
+    ModelRetrainer(settings, versions, metrics).retrain("second", promote="always", reason="to have two")
+    send_traffic(settings, metrics, versions)
+    metrics.append(Event(kind="decision", reason="wait: nothing in alarm", version="second"))
+    metrics.close()
+    return settings
+
+
+@pytest.fixture(scope="session")
+def site(workspace, tmp_path_factory, chromium):
+    """One server for all tests: each leaves the second version live, as it was found."""
+    settings, folder = workspace, tmp_path_factory.mktemp("voila")
+    argv, environment = voila_process(settings, folder / "run")
+    url = f"http://127.0.0.1:{settings.pages.dashboard_port}/"
+    with (
+        open(folder / "voila.log", "wb") as log,
+        subprocess.Popen(argv, env={**os.environ, **environment}, stdout=log, stderr=log) as voila,
+    ):
+        try:
+            until_it_answers(url + "voila/static/voila.js", voila)
+            yield Site(url, settings, maintenance_token(settings.root))
+        finally:
+            voila.terminate()
+            voila.wait(30)
+
+
+def until_it_answers(url: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, TimeoutError):
+            # Asking without a pause would take the processor that it starts on.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+    raise AssertionError(f"Voila did not answer at {url}; see voila.log")
+
+
+@pytest.fixture
+def page(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 2400})
+        opened.set_default_timeout(60_000)
+        yield opened
+        browser.close()

@@ -1,0 +1,86 @@
+"""One visit: look, unlock, retrain, switch, roll back."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+SOON = 60_000
+
+
+@pytest.fixture
+def visited(page, site):
+    """The open dashboard, and every address it asked for."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(site.url)
+    expect(page.get_by_text("live, looked at")).to_be_visible(timeout=SOON)
+    return page, asked
+
+
+def unlock(page, token):
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Unlock").click()
+
+
+def confirm(page):
+    page.get_by_role("button", name="Confirm").click()
+
+
+def test_a_stakeholder_sees_how_the_model_does_and_no_request_leaves_this_machine(visited, tmp_path):
+    page, asked = visited
+    cards = page.locator(".wb-cards")
+    for words in ("✓ healthy", "second", "mae now", "60 in the window", "12 ms"):
+        expect(cards).to_contain_text(words)
+    expect(page.get_by_text("wait: nothing in alarm").first).to_be_visible()
+    for name in ("mae of second", "Drift by feature", "Service over time"):
+        expect(page.get_by_role("img", name=name)).to_be_visible()
+    live = page.locator("tr", has_text="● live")
+    expect(live).to_contain_text("second")
+    expect(page.get_by_role("button", name="Retrain")).to_be_hidden()
+    picture = tmp_path / "dashboard.png"
+    page.screenshot(path=picture)
+    assert picture.stat().st_size > 10_000
+    assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("width", [640, 1280])
+def test_the_page_is_never_wider_than_its_window(visited, width):
+    page, _ = visited
+    page.set_viewport_size({"width": width, "height": 900})
+    expect(page.get_by_role("img", name="mae of second")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_operator_unlocks_switches_and_rolls_back(visited, site):
+    page, _ = visited
+    unlock(page, "not the token")
+    expect(page.get_by_text("that is not the token")).to_be_visible()
+    expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
+    unlock(page, site.token)
+    page.get_by_label("Reason").fill("the <first> was better")
+    page.get_by_label("Version").select_option("first")
+    page.get_by_role("button", name="Switch to it").click()
+    confirm(page)
+    expect(page.get_by_text("✓ done: first is live")).to_be_visible(timeout=SOON)
+    expect(page.locator("tr", has_text="● live")).to_contain_text("first")
+    expect(page.locator("tr", has_text="◆ switched")).to_contain_text("the <first> was better")
+    page.get_by_role("button", name="Roll back").click()
+    confirm(page)
+    expect(page.get_by_text("✓ done: second is live")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Lock again").click()
+    expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
+
+
+def test_an_operator_retrains_and_sees_it_begin_and_end(visited, site):
+    page, _ = visited
+    unlock(page, site.token)
+    page.get_by_label("New id").fill("third")
+    page.get_by_role("button", name="Retrain").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("nothing was done")).to_be_visible()
+    page.get_by_role("button", name="Retrain").click()
+    confirm(page)
+    expect(page.get_by_text("the retrain has started")).to_be_visible()
+    expect(page.get_by_text("retraining (dashboard: by request)")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("✓ retrain done: third is published")).to_be_visible(timeout=SOON)
+    expect(page.locator("tr", has_text="third").first).to_be_visible()

@@ -1,0 +1,25 @@
+"""Evaluations to reason about, made of the parts a test cares for."""
+
+from workbench.evaluation import DriftResult, Evaluation, PerformanceResult, ServiceResult, Traffic
+from workbench.records import utc_text
+
+
+def evaluation(now, *alarms: str, version: str = "v", n: int = 100) -> Evaluation:
+    """A check at a moment with these parts in alarm and the others well."""
+
+    def state(name: str):
+        return {"state": "alarm" if name in alarms else "ok", "sentence": f"{name} sentence"}
+
+    return Evaluation(
+        recorded_at=utc_text(now),
+        version=version,
+        n=n,
+        first_id=None,
+        last_id=None,
+        first_event_time=None,
+        last_event_time=None,
+        service=ServiceResult(**state("service"), all=Traffic(requests=0, rows=0)),
+        drift=DriftResult(**state("drift"), n=n),
+        performance=PerformanceResult(**state("performance"), metric="mae", n=n, labelled=n),
+        thresholds={},
+    )

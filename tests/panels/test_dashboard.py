@@ -1,0 +1,151 @@
+"""The page as a whole, pressed and refreshed in code."""
+
+import subprocess
+import sys
+
+import pytest
+
+from workbench.panels.dashboard import Dashboard
+from workbench.records import Event
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def text(widget):
+    return widget.body.value
+
+
+def test_a_page_without_a_version_says_what_to_do(settings):
+    page = Dashboard(settings)
+    assert "nothing live" in text(page.headline)
+    assert "python main.py" in text(page.headline)
+    assert page.status.value == ""
+
+
+def test_a_page_without_a_check_says_so(trained):
+    page = Dashboard(trained)
+    assert "no check yet" in text(page.headline)
+    assert "first" in text(page.headline)
+
+
+def test_the_cards_tell_what_the_last_check_found(trained, traffic):
+    evaluation = traffic.send()
+    page = Dashboard(trained)
+    assert "✓ healthy" in text(page.headline)
+    assert f"{evaluation.performance.metrics['mae']:.4g}" in text(page.headline)
+    assert "40 in the window" in text(page.headline)
+    assert evaluation.performance.sentence in text(page.performance)
+    assert 'role="img"' in text(page.drift)
+
+
+def test_an_alarm_is_told_by_sign_and_word(trained, traffic):
+    traffic.metrics.append(Event(kind="alarm", reason="too far off", version="first"))
+    assert "▲ alarm" in text(Dashboard(trained).events)
+
+
+def test_the_last_decision_is_told_in_its_words(trained, traffic):
+    traffic.metrics.append(Event(kind="decision", reason="wait: nothing in alarm"), Event(kind="alarm", reason="later"))
+    assert "wait: nothing in alarm" in text(Dashboard(trained).headline)
+
+
+def test_a_refresh_draws_nothing_while_nothing_has_changed(trained, traffic):
+    traffic.send()
+    page = Dashboard(trained)
+    drawn = []
+    for panel in page.panels:
+        panel.body.observe(lambda change: drawn.append(change["new"]), "value")
+        panel.draw = lambda view: pytest.fail("drawn again")
+    page.refresh()
+    assert drawn == []
+    assert page.status.value == ""
+
+
+def test_a_refresh_draws_what_is_new(trained, traffic):
+    page = Dashboard(trained)
+    traffic.metrics.append(Event(kind="kept_out", reason="it was worse"))
+    page.refresh()
+    assert "it was worse" in text(page.events)
+
+
+def test_a_tick_of_the_page_refreshes_and_is_answered(trained, traffic):
+    page = Dashboard(trained)
+    traffic.metrics.append(Event(kind="kept_out", reason="it was worse"))
+    page.pulse.tick = 7
+    assert "it was worse" in text(page.events)
+    assert page.pulse.pong == 7
+
+
+def test_an_error_goes_to_the_status_line_and_the_last_picture_stays(trained, traffic, monkeypatch):
+    traffic.send()
+    page = Dashboard(trained)
+    before = text(page.performance)
+    monkeypatch.setattr(page.performance, "draw", lambda view: 1 / 0)
+    traffic.send()
+    page.refresh()
+    assert "ZeroDivisionError" in page.status.value
+    assert "Error over time" in page.status.value
+    assert text(page.performance) == before
+    assert text(page.drift) != ""
+    monkeypatch.undo()
+    page.refresh()
+    assert page.status.value == ""
+    assert text(page.performance) != before
+
+
+def test_a_damaged_pointer_is_told_and_the_rest_of_the_page_stays(trained):
+    (trained.versions_dir / "live.json").write_text("{")
+    page = Dashboard(trained)
+    assert "live.json is damaged" in text(page.headline)
+    assert "first" in text(page.versions)
+
+
+def test_files_that_cannot_be_read_are_told_and_the_page_stays(trained, traffic, monkeypatch):
+    traffic.send()
+    page = Dashboard(trained)
+    before = text(page.headline)
+
+    def refuse():
+        raise OSError("no disk")
+
+    monkeypatch.setattr(page.reader.metrics, "evaluations", refuse)
+    page.refresh()
+    assert "OSError: no disk" in page.status.value
+    assert text(page.headline) == before
+
+
+def test_what_comes_from_data_is_shown_as_text(trained, traffic):
+    traffic.metrics.append(
+        Event(kind=f"odd{EVIL}", reason=EVIL, version=EVIL, by=EVIL), Event(kind="decision", reason=EVIL)
+    )
+    page = Dashboard(trained)
+    pages = "".join(text(panel) for panel in page.panels)
+    assert "<img" not in pages
+    assert pages.count("&lt;img src=x") >= 3
+
+
+def test_what_an_error_says_is_shown_as_text(trained, monkeypatch):
+    page = Dashboard(trained)
+
+    def refuse():
+        raise OSError(EVIL)
+
+    monkeypatch.setattr(page.reader.metrics, "events", refuse)
+    page.refresh()
+    assert "&lt;img" in page.status.value
+    assert "<img" not in page.status.value
+
+
+def test_the_repr_names_the_model_alone_so_that_a_notebook_output_is_stable(trained, traffic):
+    before = repr(Dashboard(trained))
+    traffic.send()
+    assert repr(Dashboard(trained)) == before == "Dashboard('trips')"
+
+
+def test_a_viewer_loads_neither_scikit_learn_nor_the_service(trained, traffic):
+    traffic.send()
+    code = (
+        "import sys; from workbench import Workbench; Workbench.open(sys.argv[1]).dashboard();"
+        "print([m for m in ('sklearn', 'fastapi', 'uvicorn', 'service', 'workbench.cli') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(trained.root)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,48 @@
+"""How Voila and JupyterLab are started."""
+
+import json
+import os
+from pathlib import Path
+
+import nbformat
+
+from workbench.cli.pages import lab_process, voila_process
+
+
+def test_voila_serves_a_folder_that_holds_the_dashboard_alone(settings, tmp_path):
+    argv, _ = voila_process(settings, tmp_path / "run")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["dashboard.ipynb", "voila.json"]
+    assert str(tmp_path / "run" / "dashboard.ipynb") in argv
+    assert len(nbformat.read(tmp_path / "run" / "dashboard.ipynb", 4).cells) == 2
+
+
+def test_voila_listens_where_the_settings_say_and_serves_no_other_file(settings, tmp_path):
+    voila_process(settings, tmp_path)
+    told = json.loads((tmp_path / "voila.json").read_text())
+    assert (told["Voila"]["ip"], told["Voila"]["port"]) == ("127.0.0.1", 8866)
+    assert told["VoilaConfiguration"]["file_allowlist"] == []
+    assert told["KernelManager"]["autorestart"] is False
+
+
+def test_the_workspace_travels_by_the_environment(settings, tmp_path):
+    assert voila_process(settings, tmp_path)[1]["WORKBENCH_ROOT"] == str(settings.root)
+    assert lab_process(settings, "secret")[1]["WORKBENCH_ROOT"] == str(settings.root)
+
+
+def test_the_token_of_jupyterlab_is_not_on_its_command_line(settings):
+    argv, environment = lab_process(settings, "secret")
+    assert not [word for word in argv if "secret" in word]
+    assert environment["JUPYTER_TOKEN"] == "secret"
+
+
+def test_jupyterlab_answers_this_machine_alone_on_the_port_of_the_settings(settings):
+    argv, _ = lab_process(settings, "secret")
+    assert "--ServerApp.ip=127.0.0.1" in argv
+    assert "--ServerApp.port=8888" in argv
+
+
+def test_jupyterlab_does_not_ask_to_fetch_news(settings):
+    _, environment = lab_process(settings, "secret")
+    folder = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]
+    told = json.loads((Path(folder) / "labconfig" / "page_config.json").read_text())
+    assert told["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True

@@ -1,0 +1,38 @@
+import pytest
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from tests.conftest import until
+from workbench.settings import load_settings
+from workbench.tokens import maintenance_token
+
+
+class Client(TestClient):
+    """The service in this process, asked from loopback; `operator` holds the token's header."""
+
+    def __init__(self, settings, *, host: str = "127.0.0.1"):
+        self.settings = settings
+        super().__init__(create_app(settings), base_url="http://127.0.0.1", client=(host, 50_000))
+        self.operator = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
+
+    def until_ready(self):
+        until(lambda: self.get("/ready").status_code == 200)
+        return self
+
+
+def start(settings, **more):
+    """Settings read again, with a quick heartbeat, so that the test's worker follows the pointer at once."""
+    service = load_settings(settings.root).service.model_copy(update={"heartbeat_s": 0.05, **more})
+    return settings.model_copy(update={"service": service})
+
+
+@pytest.fixture
+def client(trained):
+    with Client(start(trained)) as client:
+        yield client.until_ready()
+
+
+@pytest.fixture
+def classifier(trained_classifier):
+    with Client(start(trained_classifier)) as client:
+        yield client.until_ready()

@@ -1,0 +1,221 @@
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import trips, until
+from workbench.features import to_rows
+from workbench.metrics_store import MetricsStore
+from workbench.retrainer import ModelRetrainer
+from workbench.tokens import maintenance_token
+from workbench.version_store import VersionStore
+
+ENDPOINTS = [
+    ("GET", "/maintenance/summary"),
+    ("GET", "/maintenance/predictions"),
+    ("GET", "/maintenance/drift"),
+    ("GET", "/maintenance/performance"),
+    ("GET", "/maintenance/evaluations"),
+    ("GET", "/maintenance/events"),
+    ("POST", "/maintenance/check"),
+    ("POST", "/maintenance/retrain"),
+    ("GET", "/maintenance/retrain/x"),
+    ("DELETE", "/maintenance/retrain/x"),
+    ("GET", "/maintenance/versions"),
+    ("GET", "/maintenance/versions/first"),
+    ("GET", "/maintenance/versions/compare?a=first&b=first"),
+    ("POST", "/maintenance/versions/first/whatif"),
+    ("POST", "/maintenance/versions/first/activate"),
+    ("POST", "/maintenance/rollback"),
+    ("POST", "/maintenance/pin"),
+    ("POST", "/maintenance/pause"),
+    ("POST", "/maintenance/accept"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+@pytest.mark.parametrize("given", [None, "Bearer wrong", "Bearer ", "Basic x"], ids=["none", "wrong", "empty", "basic"])
+def test_without_the_token_every_maintenance_endpoint_answers_401(client, method, path, given):
+    headers = {"Authorization": given} if given else {}
+    assert client.request(method, path, headers=headers).status_code == 401
+
+
+def test_the_list_above_is_all_there_is(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    documented = {
+        (m.upper(), p.replace("{version_id}", "first").replace("{job}", "x"))
+        for p, methods in paths.items()
+        for m in methods
+        if p.startswith("/maintenance")
+    }
+    assert documented == {(m, p.split("?")[0]) for m, p in ENDPOINTS}
+
+
+def test_a_rotated_token_counts_at_once(client):
+    maintenance_token(client.settings.root, rotate=True)
+    assert client.get("/maintenance/summary", headers=client.operator).status_code == 401
+
+
+def test_the_token_file_is_for_its_owner_alone(client):
+    assert (client.settings.root / ".workbench-token").stat().st_mode & 0o777 == 0o600
+
+
+def test_another_host_is_refused(client):
+    assert client.get("/health", headers={"Host": "evil.example"}).status_code == 400
+
+
+def ask(client, method, path, **more):
+    response = client.request(method, f"/maintenance{path}", headers=client.operator, **more)
+    return response.status_code, response.json()
+
+
+def traffic(client, n: int = 60):
+    frame = trips(n, seed=4, start="2026-02-01")
+    ids = client.post("/predict", json={"instances": to_rows(frame[["km", "stops", "to"]])}).json()["prediction_ids"]
+    actuals = [{"prediction_id": i, "actual": y} for i, y in zip(ids, frame["minutes"], strict=True)]
+    client.post("/feedback", json={"actuals": actuals})
+    return ids
+
+
+def test_a_check_is_written_and_read_back_by_every_view_of_it(client):
+    traffic(client)
+    status, evaluation = ask(client, "POST", "/check")
+    assert (status, evaluation["n"], evaluation["performance"]["labelled"]) == (200, 60, 60)
+    assert ask(client, "GET", "/evaluations")[1]["items"][0] == evaluation
+    assert ask(client, "GET", "/drift")[1]["items"][0]["features"] == evaluation["drift"]["features"]
+    assert ask(client, "GET", "/performance")[1]["items"][0]["metrics"] == evaluation["performance"]["metrics"]
+    summary = ask(client, "GET", "/summary")[1]
+    assert summary["drift"] == evaluation["drift"]
+    assert (summary["window"]["n"], summary["live"]["version_id"]) == (60, "first")
+    assert summary["service"]["all"]["requests"] == 1
+    assert [w["version"] for w in summary["workers"]] == ["first"]
+
+
+def test_history_is_paged_newest_first(client):
+    ids = traffic(client, 25)
+    seen, before = [], None
+    while True:
+        _, page = ask(client, "GET", "/predictions", params={"limit": 10} | ({"before": before} if before else {}))
+        seen += [p["id"] for p in page["items"]]
+        if (before := page["next"]) is None:
+            break
+    assert seen == ids[::-1]
+    assert ask(client, "GET", "/predictions", params={"before": "gone"})[0] == 404
+    assert ask(client, "GET", "/predictions", params={"limit": 0})[0] == 422
+
+
+@pytest.fixture
+def two(client):
+    """A second version, published but not live."""
+    retrainer = ModelRetrainer(client.settings, client.app.state.versions, MetricsStore.of(client.settings))
+    retrainer.retrain("second", promote="never")
+    return client
+
+
+@pytest.mark.slow
+def test_switching_pinning_and_rolling_back_go_through_the_command_line(two):
+    assert ask(two, "POST", "/versions/second/activate", json={"reason": "try"})[1]["version_id"] == "second"
+    assert ask(two, "POST", "/rollback", json={})[1]["version_id"] == "first"
+    assert ask(two, "POST", "/pin", json={"version_id": "second", "reason": "audit"})[0] == 200
+    assert ask(two, "GET", "/summary")[1]["steering"]["pinned"] == "second"
+    assert ask(two, "POST", "/pin", json={"version_id": None})[0] == 200
+    log = ask(two, "GET", "/versions")[1]
+    assert log["live"]["version_id"] == "second"
+    assert [(p["version_id"], p["by"]) for p in log["promotions"]][1:] == [
+        ("second", "service"),
+        ("first", "service"),
+        ("second", "service"),
+    ]
+    kinds = [e["kind"] for e in ask(two, "GET", "/events")[1]["items"]]
+    assert {"switched", "rolled_back", "pinned", "unpinned"} <= set(kinds)
+
+
+@pytest.mark.slow
+def test_a_broken_version_is_refused_with_its_reason_and_the_old_one_serves(two):
+    (two.settings.versions_dir / "models" / "second" / "model.joblib").write_bytes(b"x")
+    status, body = ask(two, "POST", "/versions/second/activate", json={})
+    assert (status, "model.joblib has sha256" in body["detail"]) == (409, True)
+    assert VersionStore(two.settings.versions_dir).live_id() == "first"
+
+
+def test_unknown_things_are_404(client):
+    for method, path, body in [
+        ("GET", "/versions/nope", None),
+        ("GET", "/versions/compare?a=first&b=nope", None),
+        ("POST", "/versions/nope/activate", {}),
+        ("POST", "/versions/nope/whatif", None),
+        ("POST", "/pin", {"version_id": "nope"}),
+        ("POST", "/accept", {"feature": "nope"}),
+        ("POST", "/rollback", {}),
+        ("GET", "/retrain/nope", None),
+        ("DELETE", "/retrain/..%2F..%2Fx", None),
+    ]:
+        assert ask(client, method, path, json=body)[0] == 404, path
+
+
+def test_whatif_asks_a_version_about_the_recorded_window(two):
+    traffic(two)
+    status, body = ask(two, "POST", "/versions/second/whatif")
+    # The same data and seed: the second version is the first one under another name.
+    assert (status, body["rows"], body["labelled"], body["changed"]) == (200, 60, 60, 0)
+    assert body["metrics"] == body["recorded"]
+
+
+def test_two_versions_side_by_side(two):
+    traffic(two)
+    ask(two, "POST", "/check")
+    body = ask(two, "GET", "/versions/compare?a=first&b=second")[1]
+    assert (body["a"]["served"]["n"], body["b"]["served"]) == (60, None)
+    assert body["b"]["metadata"]["parent"] == "first"
+
+
+def test_pause_accept_and_resume_are_told_and_in_force(client):
+    ask(client, "POST", "/pause", json={"reason": "holidays"})
+    ask(client, "POST", "/accept", json={"feature": "km", "reason": "longer"})
+    told = ask(client, "GET", "/summary")[1]["steering"]
+    assert (told["paused"], told["accepted"]) == ("holidays", {"km": "longer"})
+    ask(client, "POST", "/pause", json={"paused": False})
+    assert ask(client, "GET", "/summary")[1]["steering"]["paused"] is None
+
+
+@pytest.mark.slow
+def test_a_retrain_is_a_job_with_progress_and_an_end_and_one_at_a_time(client):
+    status, job = ask(
+        client, "POST", "/retrain", json={"reason": "by test", "version_id": "second", "promote": "always"}
+    )
+    assert (status, job["state"]) == (202, "starting")
+    assert ask(client, "POST", "/retrain", json={})[0] == 409
+    until(lambda: ask(client, "GET", f"/retrain/{job['id']}")[1]["state"] not in ("starting", "running"))
+    now = ask(client, "GET", f"/retrain/{job['id']}")[1]
+    assert (now["state"], now["version_id"]) == ("done", "second")
+    until(lambda: client.get("/health").json()["model_version"] == "second")
+
+
+@pytest.mark.slow
+def test_a_retrain_can_be_cancelled_and_nothing_of_it_is_left(client):
+    _, job = ask(client, "POST", "/retrain", json={"version_id": "second"})
+    until(lambda: ask(client, "GET", f"/retrain/{job['id']}")[1]["stage"])
+    assert ask(client, "DELETE", f"/retrain/{job['id']}")[0] == 200
+    until(lambda: ask(client, "GET", f"/retrain/{job['id']}")[1]["state"] != "running")
+    assert ask(client, "GET", f"/retrain/{job['id']}")[1]["state"] == "cancelled"
+    assert VersionStore(client.settings.versions_dir).ids() == ["first"]
+
+
+@pytest.mark.parametrize("body", [{"version_id": "../up"}, {"recipe": "os:system"}, {"promote": "maybe"}, {"more": 1}])
+def test_a_retrain_request_that_cannot_be_is_422(client, body):
+    assert ask(client, "POST", "/retrain", json=body)[0] == 422
+
+
+def test_prometheus_text_is_valid_and_counts(client):
+    traffic(client)
+    ask(client, "POST", "/check")
+    families = {f.name: f for f in text_string_to_metric_families(client.get("/metrics").text)}
+    predictions = {
+        s.labels["version"]: s.value for s in families["workbench_predictions"].samples if s.name.endswith("_total")
+    }
+    assert predictions["first"] >= 60
+    assert families["workbench_window_predictions"].samples[0].value == 60
+    assert families["workbench_performance"].samples
+
+
+def test_no_page_of_the_service_asks_another_host(client):
+    assert client.get("/docs").status_code == 404
+    assert "access-control-allow-origin" not in client.get("/health", headers={"Origin": "http://evil.example"}).headers

@@ -1,0 +1,56 @@
+from datetime import timedelta
+
+import pytest
+
+from tests.conftest import NOON
+from workbench.errors import CorruptVersion
+from workbench.live_pointer import LivePointer
+
+
+@pytest.fixture
+def pointer(tmp_path, clock):
+    return LivePointer(tmp_path, clock=clock)
+
+
+def test_nothing_is_live_at_first(pointer):
+    assert (pointer.read(), pointer.stamp(), pointer.log()) == (None, None, [])
+
+
+def test_every_switch_changes_the_stamp_and_the_generation(pointer):
+    pointer.switch("a", by="t", reason="")
+    first = pointer.stamp()
+    pointer.switch("b", by="t", reason="")
+    assert pointer.stamp() != first
+    assert pointer.read().generation == 2
+
+
+def test_which_version_was_live_at_a_moment(pointer, clock):
+    pointer.switch("a", by="t", reason="")
+    clock.forward(hours=1)
+    pointer.switch("b", by="t", reason="")
+    moments = [NOON - timedelta(seconds=1), NOON, NOON + timedelta(minutes=59), NOON + timedelta(hours=2)]
+    assert [pointer.live_at(m) for m in moments] == [None, "a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[: len(b) // 2], lambda b: b.replace(b'"a"', b'"x"'), lambda b: b"\xff" + b],
+    ids=["cut", "edited", "not text"],
+)
+def test_a_damaged_pointer_is_an_error_that_names_the_remedy_and_a_switch_mends_it(pointer, damage):
+    pointer.switch("a", by="t", reason="")
+    pointer.path.write_bytes(damage(pointer.path.read_bytes()))
+    with pytest.raises(CorruptVersion, match=r"live.json .*main.py activate a"):
+        pointer.read()
+    pointer.switch("b", by="t", reason="mend")
+    assert (pointer.read().version_id, pointer.read().generation, pointer.read().previous) == ("b", 2, "a")
+
+
+def test_a_switch_cut_off_before_its_log_line_is_logged_by_the_next(pointer):
+    pointer.switch("a", by="t", reason="")
+    pointer.switch("b", by="t", reason="")
+    lines = pointer.log_path.read_bytes().splitlines(keepends=True)
+    pointer.log_path.write_bytes(lines[0] + lines[1][:20])
+    pointer.switch("c", by="t", reason="")
+    assert [(p.version_id, p.generation) for p in pointer.log()] == [("a", 1), ("b", 2), ("c", 3)]
+    assert pointer.log()[1].by == "recovered"

@@ -1,0 +1,74 @@
+import pytest
+
+from workbench.metrics_store import MetricsStore, join
+from workbench.records import Actual, Heartbeat, Prediction, Request
+
+
+def prediction(i: int, version: str = "v") -> Prediction:
+    return Prediction(
+        event_time=f"2026-01-01T00:00:{i % 60:02d}.000000Z", version=version, inputs={"i": i}, output=i, response_s=0.0
+    )
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    return MetricsStore(tmp_path, window=5, history=20, segment_rows=4, clock=clock)
+
+
+def numbers(predictions) -> list:
+    return [p.inputs["i"] for p in predictions]
+
+
+def test_the_window_is_the_last_predictions_exactly_also_after_a_restart(store, tmp_path):
+    for i in range(12):
+        store.append(prediction(i))
+    assert numbers(store.window()) == [7, 8, 9, 10, 11]
+    assert numbers(MetricsStore(tmp_path, window=5).window()) == [7, 8, 9, 10, 11]
+
+
+def test_an_actual_joins_its_prediction_and_the_first_one_counts(store):
+    a, b = store.append(prediction(0), prediction(1))
+    store.append(Actual(prediction_id=b.id, actual=3.0), Actual(prediction_id=b.id, actual=4.0))
+    assert [(p.id, actual.actual) for p, actual in join(store.window(), store.actuals())] == [(b.id, 3.0)]
+    assert a.id not in {x.prediction_id for x in store.actuals()}
+
+
+def test_requests_and_heartbeats_share_a_folder_and_come_back_as_what_they_are(store):
+    request = Request(path="/predict", status=200, rows=1, version="v", response_s=0.1, latency_s=0.1)
+    beat = Heartbeat(worker=1, started_at="", every_s=5, version="v", cpu_share=0.1, memory_mb=9)
+    store.append(request)
+    store.append(beat)
+    assert [type(r) for r in store.service()] == [Request, Heartbeat]
+
+
+def test_pruning_keeps_the_history_and_archives_labelled_rows_before_they_go(store, clock):
+    for i in range(40):
+        (done,) = store.append(prediction(i))
+        store.append(Actual(prediction_id=done.id, actual=float(i)))
+        clock.forward(seconds=1)
+    archived = []
+    assert store.prune(lambda rows: archived.extend(rows)) > 0
+    assert numbers(store.history()) == list(range(20, 40))
+    assert [p.inputs["i"] for p, _ in archived] == [a.actual for _, a in archived] == list(range(20))
+    assert len(join(store.history(), store.actuals())) == 20
+
+
+def test_a_prune_that_is_cut_off_loses_nothing(store, clock):
+    for i in range(40):
+        store.append(prediction(i))
+        clock.forward(seconds=1)
+
+    def full_disk(rows):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        store.prune(full_disk)
+    assert len(list((store.folder / "predictions").glob("*.jsonl"))) == 10
+
+
+def test_only_one_process_prunes(store, tmp_path):
+    import filelock
+
+    store.append(prediction(0))
+    with filelock.FileLock(tmp_path / "prune.lock"):
+        assert store.prune(lambda rows: None) == 0

@@ -1,0 +1,87 @@
+import pytest
+
+from tests.conftest import make_workspace
+from workbench.errors import SettingsError
+from workbench.settings import load_settings, with_recipe
+
+
+def append(folder, text: str) -> None:
+    make_workspace(folder)
+    path = folder / "workbench.toml"
+    path.write_text(path.read_text() + text)
+
+
+def test_an_unknown_key_names_key_file_and_what_is_allowed(tmp_path):
+    append(tmp_path, "cooldwn_s = 3\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path)
+    message = str(caught.value)
+    assert "'retrain.cooldwn_s'" in message
+    assert str(tmp_path / "workbench.toml") in message
+    assert "did you mean 'cooldown_s'?" in message
+    assert "max_attempts_a_day" in message
+
+
+def test_an_unknown_section_lists_the_sections(tmp_path):
+    append(tmp_path, "[modle]\n")
+    with pytest.raises(
+        SettingsError, match=r"unknown key 'modle'; did you mean 'model'\? \(allowed in the file: model, monitor"
+    ):
+        load_settings(tmp_path)
+
+
+def test_a_wrong_type_names_key_value_and_what_is_allowed(tmp_path):
+    append(tmp_path, '[monitor]\nwindow = "many"\n')
+    with pytest.raises(SettingsError, match=r"'monitor.window' is 'many': input should be a valid integer"):
+        load_settings(tmp_path)
+
+
+def test_a_wrong_variable_in_the_environment_is_named_as_such(tmp_path, monkeypatch):
+    make_workspace(tmp_path)
+    monkeypatch.setenv("WORKBENCH_MONITOR__WINDOW", "0")
+    with pytest.raises(
+        SettingsError, match=r"^environment variable WORKBENCH_MONITOR__WINDOW: 'monitor.window' is '0'"
+    ):
+        load_settings(tmp_path)
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path):
+    with pytest.raises(SettingsError, match=r"no workbench.toml in .*init DATA.csv"):
+        load_settings(tmp_path)
+
+
+def test_a_broken_file_says_where(tmp_path):
+    (tmp_path / "workbench.toml").write_text("[model\n")
+    with pytest.raises(SettingsError, match=r"is not valid TOML: .*line 1"):
+        load_settings(tmp_path)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    (tmp_path / "workbench.toml").write_text('[model]\ntask = "regression"\ndata = "d.csv"\n')
+    with pytest.raises(SettingsError, match=r"'model.target' is missing"):
+        load_settings(tmp_path)
+
+
+def test_the_environment_outranks_the_file(tmp_path, monkeypatch):
+    make_workspace(tmp_path, extra="[monitor]\nwindow = 5\n")
+    monkeypatch.setenv("WORKBENCH_MONITOR__WINDOW", "7")
+    assert load_settings(tmp_path).monitor.window == 7
+
+
+def test_the_folder_asked_for_outranks_the_root_variable(tmp_path, monkeypatch):
+    make_workspace(tmp_path / "a")
+    make_workspace(tmp_path / "b")
+    monkeypatch.setenv("WORKBENCH_ROOT", str(tmp_path / "a"))
+    assert load_settings().root == tmp_path / "a"
+    assert load_settings(tmp_path / "b").root == tmp_path / "b"
+
+
+def test_both_shipped_settings_are_valid():
+    assert load_settings(".").model.target == "air_time"
+    assert load_settings("examples/late").model.task == "classification"
+
+
+def test_a_request_can_only_choose_a_configured_recipe(settings):
+    assert with_recipe(settings, "recent").retrain.recipes == ("recent",)
+    with pytest.raises(SettingsError, match="'os:system' is not among"):
+        with_recipe(settings, "os:system")

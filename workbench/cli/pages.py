@@ -1,0 +1,120 @@
+"""How the pages are started: Voila over the dashboard alone, and JupyterLab over the notebooks.
+
+Both return a command and what its environment needs besides the caller's; starting and watching is the supervisor's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from workbench.settings import Settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TEMPLATES = CHECKOUT / "share" / "jupyter"
+CELLS = ("from workbench import Workbench", "Workbench.open().dashboard()")
+# Widgets and the page's clock; every other extension only makes the page slower.
+EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
+
+
+def dashboard_notebook() -> NotebookNode:
+    """The dashboard as a notebook: what notebooks/dashboard.ipynb holds, for installations that have no such folder."""
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    cells = [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(CELLS)]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def voila_config(settings: Settings) -> dict[str, Any]:
+    """voila.json: pages ready when asked for, kernels that end with their page, and nothing served but the page."""
+    pages = settings.pages
+    return {
+        "Voila": {"ip": pages.host, "port": pages.dashboard_port, "port_retries": 0, "open_browser": False},
+        "VoilaConfiguration": {
+            "template": "workbench",
+            "theme": "light",
+            "strip_sources": True,
+            "show_tracebacks": False,
+            "allow_template_override": "NO",
+            "allow_theme_override": "YES",
+            "file_allowlist": [],
+            "preheat_kernel": True,
+            "default_pool_size": 2,
+            "extension_allowlist": EXTENSIONS,
+        },
+        # A page that is gone ticks no more; a page that is open is never idle.
+        "MappingKernelManager": {"cull_idle_timeout": 120, "cull_interval": 30, "cull_connected": False},
+        # A kernel born again would be empty behind a page that still shows the old figures.
+        "KernelManager": {"autorestart": False},
+    }
+
+
+def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[str, str]]:
+    """The dashboard's server.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Filled with the notebook and voila.json; Voila serves pictures from the folder it serves a notebook from, so
+        nothing else may lie there.
+
+    Returns
+    -------
+    argv : list of str
+    environment : dict
+        To be added to the caller's.
+    """
+    import nbformat
+
+    run_dir.mkdir(parents=True, exist_ok=True)
+    notebook = run_dir / "dashboard.ipynb"
+    nbformat.write(dashboard_notebook(), notebook)
+    (run_dir / "voila.json").write_text(json.dumps(voila_config(settings), indent=2), encoding="utf-8")
+    argv = [sys.executable, "-m", "voila", str(notebook), f"--Voila.config_file_paths={run_dir}"]
+    environment = {"WORKBENCH_ROOT": str(settings.root)}
+    if TEMPLATES.is_dir():
+        # Installed, the template lies where Jupyter looks anyway.
+        environment["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))
+    return argv, environment
+
+
+def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, str]]:
+    """JupyterLab over the notebooks; it asks no other host for news or updates.
+
+    Parameters
+    ----------
+    token : str
+        What the login page asks for; travels by the environment, since a command line can be read by everyone.
+    """
+    folder = CHECKOUT if (CHECKOUT / "notebooks").is_dir() else settings.root
+    argv = [
+        *(sys.executable, "-m", "jupyter", "lab", "--no-browser"),
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={settings.pages.lab_port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        argv.append("--allow-root")
+    config = _lab_config(settings.metrics_dir / "lab")
+    paths = os.pathsep.join(filter(None, [str(config), os.environ.get("JUPYTER_CONFIG_PATH")]))
+    return argv, {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": paths, "WORKBENCH_ROOT": str(settings.root)}
+
+
+def _lab_config(folder: Path) -> Path:
+    """The news prompt has no switch on the command line; only a page setting takes it away."""
+    page = folder / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(
+        json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}), encoding="utf-8"
+    )
+    return folder

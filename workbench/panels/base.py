@@ -1,0 +1,148 @@
+"""What panels share: escaping, tables, the status line that catches errors, and the rule of drawing on change only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as W
+import traitlets as t
+
+from workbench.errors import WorkbenchError
+from workbench.panels.view import View
+from workbench.records import utc_now
+
+log = logging.getLogger(__name__)
+STYLE = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
+# Of the page's width: a panel's border and padding.
+FRAME = 36
+SIDE_BY_SIDE = 1_000
+
+
+class Markup(str):
+    """Text that is HTML already; everything else is escaped where it is put into a page."""
+
+    __slots__ = ()
+
+
+def markup(value: object) -> Markup:
+    """Anything as HTML.
+
+    >>> markup("a<b"), markup(Markup("<b>"))
+    ('a&lt;b', '<b>')
+    """
+    return value if isinstance(value, Markup) else Markup(escape(str(value)))
+
+
+def tag(name: str, content: object, css: str = "", title: str = "") -> Markup:
+    """An element around some content, which is escaped unless it is markup.
+
+    >>> tag("b", "1 < 2", "wb-good")
+    '<b class="wb-good">1 &lt; 2</b>'
+    """
+    attributes = f' class="{escape(css)}"' if css else ""
+    attributes += f' title="{escape(title)}"' if title else ""
+    return Markup(f"<{name}{attributes}>{markup(content)}</{name}>")
+
+
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]], *, css: Sequence[str] = ()) -> Markup:
+    """An HTML table; a cell is escaped unless it is markup.
+
+    Parameters
+    ----------
+    css : sequence of str, optional
+        A class a column.
+    """
+    classes = [*css, *[""] * (len(head) - len(css))]
+    lines = ["".join(tag("td", cell, name) for cell, name in zip(row, classes, strict=True)) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    titles = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
+    return Markup(
+        f'<div class="wb-scroll"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure for reading; a dash where there is none.
+
+    >>> number(12.3456), number(0.98765, 3), number(None)
+    ('12.35', '0.988', '–')
+    """
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def clock(stamp: str) -> str:
+    """A stored time for reading, to the second.
+
+    >>> clock("2013-03-01T05:45:00.000000Z")
+    '2013-03-01 05:45:00Z'
+    """
+    return stamp[:19].replace("T", " ") + "Z" if stamp else "–"
+
+
+class Status(W.HTML):
+    """The line where errors go: what failed, when it began to fail, and why; gone when it works again."""
+
+    troubles = t.Dict()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_class("wb-status")
+        self.observe(self._draw, "troubles")
+
+    def _draw(self, _: Any) -> None:
+        lines = [f'<div class="wb-alert" role="alert">{escape(text)}</div>' for text, _ in self.troubles.values()]
+        self.value = "".join(lines)
+
+    @contextmanager
+    def guard(self, what: str) -> Iterator[None]:
+        """Whatever goes wrong inside is told here, and the last good picture stays where it is."""
+        try:
+            yield
+        except Exception as error:
+            told = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            if self.troubles.get(what, ("", ""))[1] != told:
+                log.exception("%s", what)
+                self.troubles = {**self.troubles, what: (f"▲ {utc_now():%H:%M:%SZ} {what}: {told}", told)}
+        else:
+            self.troubles = {k: v for k, v in self.troubles.items() if k != what}
+
+
+class Panel(W.VBox):
+    """A part of the page: `draw` turns a view into markup, and is asked only when `key` of the view has changed."""
+
+    title = ""
+    drawn = t.Any()
+
+    def __init__(self) -> None:
+        self.body = W.HTML()
+        head = [W.HTML(tag("h2", self.title))] if self.title else []
+        super().__init__([*head, self.body])
+        self.add_class("wb-panel" if self.title else "wb-bare")
+
+    def show(self, view: View) -> None:
+        key = self.key(view)
+        if key != self.drawn:
+            self.body.value = self.draw(view)
+            self.drawn = key
+
+    def key(self, view: View) -> object:
+        raise NotImplementedError
+
+    def draw(self, view: View) -> str:
+        raise NotImplementedError
+
+
+def full_width(view: View) -> int:
+    """Pixels for a figure that has the page to itself."""
+    return max(view.width - FRAME, 280)
+
+
+def half_width(view: View) -> int:
+    """Pixels for a figure that shares the page with another, where it is wide enough for two."""
+    return (view.width - 14) // 2 - FRAME if view.width >= SIDE_BY_SIDE else full_width(view)

@@ -1,0 +1,84 @@
+// initialize() is the clock, render() the light. The two get different proxies of the model: they share by uid.
+const SENT = new Map();
+
+function nameProgress(root) {
+  // ipywidgets gives progress bars no role and no name.
+  for (const bar of root.querySelectorAll(".widget-hprogress .progress")) {
+    const inner = bar.querySelector(".progress-bar");
+    bar.setAttribute("role", "progressbar");
+    bar.setAttribute("aria-label", "Training");
+    if (inner) bar.setAttribute("aria-valuenow", String(parseInt(inner.style.width, 10) || 0));
+  }
+}
+
+export default {
+  initialize({ model }) {
+    const uid = model.get("uid");
+    let timer = null;
+    const tick = () => {
+      if (document.hidden || !model.get("running")) return;
+      if (!SENT.get(uid)) SENT.set(uid, Date.now());
+      model.set("tick", model.get("tick") + 1);
+      model.save_changes();
+    };
+    const arm = () => {
+      clearInterval(timer);
+      timer = setInterval(tick, model.get("interval"));
+    };
+    model.on("change:interval", arm);
+    model.on("change:pong", () => SENT.set(uid, 0));
+    document.addEventListener("visibilitychange", tick);
+    arm();
+    tick();
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", tick);
+    };
+  },
+
+  render({ model, el }) {
+    const uid = model.get("uid");
+    const light = document.createElement("span");
+    const banner = document.createElement("div");
+    const reload = document.createElement("button");
+    light.className = "wb-light";
+    banner.className = "wb-lost";
+    banner.setAttribute("role", "alert");
+    banner.hidden = true;
+    reload.textContent = "Reload";
+    reload.onclick = () => window.location.reload();
+    el.append(light, banner);
+    let answered = "";
+    const show = () => {
+      const since = SENT.get(uid) || 0;
+      const lost = since > 0 && Date.now() - since > model.get("patience");
+      const text = lost ? "✗ lost" : answered ? `● live, looked at ${answered}Z` : "○ connecting";
+      if (light.textContent !== text) light.textContent = text;
+      if (lost && banner.hidden) banner.replaceChildren("The connection to the session was lost. ", reload);
+      banner.hidden = !lost;
+      nameProgress(document);
+    };
+    const heard = () => {
+      answered = new Date().toISOString().slice(11, 19);
+      show();
+    };
+    const measure = () => {
+      const room = Math.round((el.closest(".wb") || document.body).clientWidth);
+      if (room > 0 && Math.abs(room - model.get("width")) > 16) {
+        model.set("width", room);
+        model.save_changes();
+      }
+    };
+    model.on("change:pong", heard);
+    const timer = setInterval(() => {
+      show();
+      measure();
+    }, 500);
+    measure();
+    show();
+    return () => {
+      clearInterval(timer);
+      model.off("change:pong", heard);
+    };
+  },
+};

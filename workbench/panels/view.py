@@ -1,0 +1,78 @@
+"""What the files of a workspace say at one moment: read once a tick, handed to every panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workbench.errors import CorruptVersion
+from workbench.evaluation import Evaluation
+from workbench.jobs import Job, Jobs
+from workbench.metrics_store import MetricsStore
+from workbench.records import Event, Metadata, Pointer
+from workbench.settings import Settings
+from workbench.version_store import VersionStore
+
+
+@dataclass(frozen=True)
+class View:
+    """One moment of a workspace; lists are oldest first."""
+
+    settings: Settings
+    evaluations: list[Evaluation] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    versions: list[Metadata] = field(default_factory=list)
+    live: Pointer | None = None
+    trouble: str = ""
+    job: Job | None = None
+    predictions: int = 0
+    width: int = 1_180
+
+    @property
+    def current(self) -> Evaluation | None:
+        """The newest check of the live version since it went live."""
+        if self.live is None or not self.evaluations:
+            return None
+        last = self.evaluations[-1]
+        own = last.version == self.live.version_id and last.recorded_at >= self.live.activated_at
+        return last if own else None
+
+    @property
+    def checked(self) -> tuple[str | None, str | None]:
+        """Changes when a check or a switch has happened."""
+        return self.evaluations[-1].id if self.evaluations else None, self.live.activated_at if self.live else None
+
+    @property
+    def happened(self) -> str | None:
+        """Changes when an event has happened."""
+        return self.events[-1].id if self.events else None
+
+
+class Reader:
+    """Follows the files of one workspace."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = MetricsStore.of(settings)
+        self.versions = VersionStore(settings.versions_dir)
+        self.jobs = Jobs(settings, self.metrics)
+
+    def read(self, width: int = 1_180) -> View:
+        live, trouble = self._live()
+        return View(
+            settings=self.settings,
+            evaluations=self.metrics.evaluations(),
+            events=self.metrics.events(),
+            versions=self.versions.all(),
+            live=live,
+            trouble=trouble,
+            job=self.jobs.running(),
+            predictions=len(self.metrics.prediction_ids()),
+            width=width,
+        )
+
+    def _live(self) -> tuple[Pointer | None, str]:
+        """A damaged pointer must not hide the rest of the page, where it can be mended."""
+        try:
+            return self.versions.live(), ""
+        except CorruptVersion as error:
+            return None, str(error)

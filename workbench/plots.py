@@ -1,0 +1,261 @@
+"""Pure: records -> matplotlib figures; `svg` turns one into a picture for a page.
+
+Nothing here computes a statistic: what is drawn stands in the records. State is told by shape and word as well as by
+colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from workbench.evaluation import Evaluation, FeatureDrift
+from workbench.performance import HIGHER_IS_BETTER
+from workbench.plot_style import (
+    ALARM,
+    AMBER,
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    PURPLE,
+    SKY,
+    blank,
+    clip,
+    legend,
+    margins,
+    short_id,
+    styled,
+    svg,
+    time_axis,
+    words,
+)
+from workbench.records import Event, parse_utc
+
+__all__ = ["drift_by_feature", "error_over_time", "service_over_time", "svg"]
+VERSION_COLOURS = (BLUE, GREEN, PURPLE, SKY, AMBER)
+# kind of event: lane, shape, colour, words
+MARKS = {
+    "alarm": (2, "^", ALARM, "alarm begins"),
+    "retrain_started": (1, "o", BLUE, "retrain starts"),
+    "kept_out": (0, "x", INK, "challenger kept out"),
+    "promoted": (0, "*", GREEN, "promoted"),
+    "rolled_back": (0, "<", ALARM, "rolled back"),
+    "switched": (0, "D", PURPLE, "switched by hand"),
+}
+LANES = ("result", "retrain", "alarm")
+SHOWN_FEATURES = 40
+FARTHEST = 3.0
+
+
+@styled
+def error_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event], *, width: float = 1100) -> Figure:
+    """The primary metric of each check's window against event time, and what was done about it.
+
+    Parameters
+    ----------
+    evaluations, events : oldest first
+    width : float
+        In pixels.
+
+    Returns
+    -------
+    Figure
+        A line a version, its holdout dashed, its alarm threshold dotted; pale where too few actuals had arrived.
+    """
+    points = [e for e in evaluations if e.last_event_time]
+    # Under a pixel apart nobody sees them; the newest one stays.
+    points = points[:: -max(1, math.ceil(len(points) / width))][::-1] if points else []
+    if not points:
+        return words("No check has seen a prediction yet: the error will be drawn here once traffic arrives.", width)
+    top = 32 + 20 * math.ceil(len({e.kind for e in events} & MARKS.keys()) / _marks_a_row(width))
+    figure = blank(width, 318 + top)
+    axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[7, 2])
+    margins(figure, width, left=64, right=14, top=top, bottom=58, between=10)
+    metric = points[-1].performance.metric
+    order = list(dict.fromkeys(e.version for e in points))
+    colours = {version: VERSION_COLOURS[i % len(VERSION_COLOURS)] for i, version in enumerate(order)}
+    for version, run in groupby(points, key=lambda e: e.version):
+        _run(axes, list(run), metric, colours[version])
+    shown = order[-3:] if width > 800 else order[-1:]
+    handles = [Line2D([], [], color=colours[v], lw=2, label=short_id(v)) for v in shown]
+    side = "below" if HIGHER_IS_BETTER[metric] else "above"
+    handles += [
+        Line2D([], [], color=INK, lw=1.2, ls="--", label="its holdout"),
+        Line2D([], [], color=ALARM, lw=1.4, ls=":", label=f"alarm {side}"),
+    ]
+    legend(axes, handles)
+    axes.set_ylabel(metric.upper() if len(metric) < 5 else metric)
+    axes.grid(axis="y")
+    axes.margins(x=0.01)
+    _limit_y(axes, points, metric)
+    _events(axes, lanes, points, events, width)
+    time_axis(lanes, [parse_utc(e.last_event_time or "") for e in points], "when the rows happened (event time)")
+    return figure
+
+
+def _run(axes: Axes, run: list[Evaluation], metric: str, colour: str) -> None:
+    """One version's stretch: from its switch to the next."""
+    times: Any = [parse_utc(e.last_event_time or "") for e in run]
+    values = [_number(e.performance.metrics.get(metric)) for e in run]
+    told = [v if e.performance.state != "insufficient" else math.nan for e, v in zip(run, values, strict=True)]
+    alone: dict[str, Any] = {"marker": "o", "ms": 4} if sum(not math.isnan(v) for v in values) == 1 else {}
+    axes.plot(times, values, color=colour, lw=1, alpha=0.35, **alone)
+    axes.plot(times, told, color=colour, lw=2, **alone)
+    last = run[-1].performance
+    baseline = _number(last.baseline.get(metric))
+    dash: dict[str, Any] = {"marker": "_", "ms": 16} if len(run) == 1 else {}
+    axes.plot(times, [baseline] * len(run), color=colour, lw=1.2, ls="--", **dash)
+    axes.plot(times, [_threshold(run[-1], metric)] * len(run), color=ALARM, lw=1.4, ls=":", **dash)
+
+
+def _threshold(evaluation: Evaluation, metric: str) -> float:
+    baseline = _number(evaluation.performance.baseline.get(metric))
+    loss = evaluation.thresholds.get("performance", {}).get("max_loss", math.nan)
+    return baseline - abs(baseline) * loss if HIGHER_IS_BETTER[metric] else baseline + abs(baseline) * loss
+
+
+def _limit_y(axes: Axes, points: list[Evaluation], metric: str) -> None:
+    """A first window of a few rows may be far off: it must not flatten the rest."""
+    sure = [e for e in points if e.performance.state != "insufficient"] or points
+    seen = [_number(e.performance.metrics.get(metric)) for e in sure]
+    seen += [v for e in points for v in (_number(e.performance.baseline.get(metric)), _threshold(e, metric))]
+    finite = [v for v in seen if math.isfinite(v)]
+    if finite:
+        low, high = min(finite), max(finite)
+        room = (high - low or abs(high) or 1.0) * 0.08
+        axes.set_ylim(low - room, high + room)
+
+
+def _events(axes: Axes, lanes: Axes, points: list[Evaluation], events: Sequence[Event], width: float) -> None:
+    lanes.set_ylim(-0.6, 2.6)
+    lanes.set_yticks(range(len(LANES)), LANES)
+    lanes.tick_params(axis="y", length=0)
+    lanes.grid(axis="y")
+    used: dict[str, Line2D] = {}
+    for event in events:
+        if event.kind in MARKS:
+            lane, shape, colour, label = MARKS[event.kind]
+            at: Any = _event_time(event, points)
+            size = 11 if shape == "*" else 7
+            lanes.plot([at], [lane], shape, color=colour, ms=size, mew=2 if shape == "x" else 0.5, clip_on=False)
+            used[event.kind] = Line2D([], [], color=colour, marker=shape, lw=0, ms=size, label=label)
+            if lane == 0 and event.kind != "kept_out":
+                axes.axvline(at, color=FAINT, lw=1, alpha=0.4)
+    if used:
+        axes.figure.legend(
+            handles=[used[kind] for kind in MARKS if kind in used],
+            loc="upper left",
+            bbox_to_anchor=(64 / width, 1.0),
+            ncols=_marks_a_row(width),
+            borderpad=0.2,
+            borderaxespad=0.3,
+            handletextpad=0.3,
+            columnspacing=1.2,
+        )
+
+
+def _marks_a_row(width: float) -> int:
+    return len(MARKS) if width > 900 else 3 if width > 520 else 2
+
+
+def _event_time(event: Event, points: list[Evaluation]) -> datetime:
+    """Events carry the clock on the wall: where traffic stood by then is the last check's newest row."""
+    before = [e for e in points if e.recorded_at <= event.recorded_at]
+    told = before[-1].last_event_time if before else points[0].first_event_time or points[0].last_event_time
+    return parse_utc(told or "")
+
+
+@styled
+def service_over_time(evaluations: Sequence[Evaluation], *, width: float = 540) -> Figure:
+    """Response time (mean and p95) and predictions a second of each check, against the clock on the wall."""
+    points = [e for e in evaluations if e.service.state != "insufficient"]
+    if not points:
+        return words("Too few requests yet: response times will be drawn here.", width)
+    figure = blank(width, 300)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    margins(figure, width, left=64, right=14, top=32, bottom=48, between=16)
+    times: Any = [parse_utc(e.recorded_at) for e in points]
+    alone: dict[str, Any] = {"marker": "o", "ms": 4} if len(points) == 1 else {}
+    for values, style, colour, label in (
+        ([_number(e.service.all.p95_s) * 1e3 for e in points], "--", AMBER, "95 of 100 are faster (p95)"),
+        ([_number(e.service.all.mean_s) * 1e3 for e in points], "-", BLUE, "mean"),
+    ):
+        upper.plot(times, values, color=colour, ls=style, lw=1.8, label=label, **alone)
+    lower.plot(times, [_number(e.service.all.predictions_per_s) for e in points], color=GREEN, lw=1.8, **alone)
+    upper.set_ylabel("response, ms")
+    lower.set_ylabel("rows / s")
+    for axes in (upper, lower):
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.grid(axis="y")
+    legend(upper, None)
+    time_axis(lower, times, "time of the check (UTC)")
+    return figure
+
+
+@styled
+def drift_by_feature(evaluation: Evaluation | None, *, width: float = 540) -> Figure:
+    """How far each input has moved, as a multiple of what would be an alarm; the farthest first.
+
+    Returns
+    -------
+    Figure
+        A bar a feature: the largest of its scores. The grey band is how far it moves by chance alone.
+    """
+    if evaluation is None or not evaluation.drift.features:
+        return words(evaluation.drift.sentence if evaluation else "No check of the live version's inputs yet.", width)
+    rows = sorted(((f, *_farthest(f, evaluation.thresholds)) for f in evaluation.drift.features), key=lambda r: -r[2])
+    shown = rows[:SHOWN_FEATURES]
+    figure = blank(width, 78 + 26 * len(shown))
+    axes = figure.subplots()
+    margins(figure, width, left=138, right=96, top=28, bottom=48)
+    for y, (feature, what, score, band) in enumerate(shown):
+        alarm, known = feature.state == "alarm", feature.state != "insufficient"
+        axes.barh(y, min(band, FARTHEST), height=0.86, color=FAINT, alpha=0.22, lw=0)
+        bar: dict[str, Any] = {"color": ALARM, "hatch": "//"} if alarm else {"color": BLUE}
+        axes.barh(y, min(score, FARTHEST), height=0.46, lw=0, **bar)
+        beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+        axes.annotate(clip(feature.feature, 18), (0, y), (-8, 0), ha="right", **beside)
+        times = "∞" if math.isinf(score) else f"{score:.2f}"
+        told = f"▲ {times} {what}" if alarm else f"{times} {what}" if known else "too few values"
+        colour = ALARM if alarm else INK
+        weight = "bold" if alarm else "normal"
+        axes.annotate(told, (1, y), (8, 0), ha="left", color=colour, weight=weight, **beside)
+    axes.axvline(1, color=ALARM, lw=1.4, ls=":")
+    axes.text(1, -0.72, "alarm", ha="center", va="bottom", color=ALARM)
+    axes.set_xlim(0, max(1.25, min(max(r[2] for r in shown) * 1.05, FARTHEST)))
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    left = len(rows) - len(shown)
+    more = f", {left} smaller ones not shown" if left else ""
+    axes.set_xlabel(f"distance from the reference (1: alarm, grey: by chance{more})")
+    return figure
+
+
+def _farthest(feature: FeatureDrift, thresholds: dict[str, Any]) -> tuple[str, float, float]:
+    """A feature's largest score as a multiple of its threshold: what moved, how far, and its no-drift band."""
+    limits = thresholds.get("drift", {})
+    log_limit = math.log(limits.get("max_std_ratio", math.e))
+    scores = [("mean", feature.mean_shift, feature.mean_shift_band, limits.get("max_mean_shift", 1.0))]
+    scores += [("spread", _log(feature.std_ratio), _log(feature.std_ratio_band), log_limit)]
+    scores += [("mix", feature.share_shift, feature.share_shift_band, limits.get("max_share_shift", 1.0))]
+    told = [(what, abs(s) / limit, abs(band or 0.0) / limit) for what, s, band, limit in scores if s is not None]
+    return max(told, key=lambda score: score[1], default=("", 0.0, 0.0))
+
+
+def _log(ratio: float | None) -> float | None:
+    return None if ratio is None else math.log(ratio) if ratio > 0 else -math.inf
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
