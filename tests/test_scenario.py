@@ -79,7 +79,7 @@ class TestTheLoop:
         assert after[0].performance.metrics["mae"] < before[-1].performance.metrics["mae"]
 
     def test_the_workspace_did_better_than_its_first_version_would_have(self, story):
-        settings, _, metrics, versions = story
+        _, _, metrics, versions = story
         switched = versions.pointer.log()[1].activated_at
         pairs = [(p, a) for p, a in join(metrics.history(), metrics.actuals()) if p.recorded_at > switched]
         winter = versions.load("winter")
@@ -89,7 +89,7 @@ class TestTheLoop:
         assert did < 0.9 * np.abs(np.array(would_have) - actual).mean()
 
     def test_the_bare_library_gives_the_same_answers(self, story):
-        settings, _, metrics, versions = story
+        _, _, metrics, versions = story
         rows = flights().query("time < '2013-08-01'")
         history = metrics.history()
         frame = align(rows, versions.metadata("winter").features)

@@ -85,3 +85,10 @@ def test_a_request_can_only_choose_a_configured_recipe(settings):
     assert with_recipe(settings, "recent").retrain.recipes == ("recent",)
     with pytest.raises(SettingsError, match="'os:system' is not among"):
         with_recipe(settings, "os:system")
+
+
+def test_a_folder_inside_a_workspace_stands_for_it(tmp_path, monkeypatch):
+    make_workspace(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert load_settings().root == tmp_path

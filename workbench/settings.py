@@ -158,8 +158,15 @@ class Settings(BaseSettings):
 
 
 def find_root(root: Path | str | None = None) -> Path:
-    """The workspace folder: the one given, `WORKBENCH_ROOT`, or the current folder."""
-    return Path(root or os.environ.get("WORKBENCH_ROOT") or ".").resolve()
+    """The workspace folder: the one given, `WORKBENCH_ROOT`, or the current folder.
+
+    A current folder inside a workspace (a notebook runs in notebooks/) stands for the workspace.
+    """
+    told = root or os.environ.get("WORKBENCH_ROOT")
+    if told:
+        return Path(told).resolve()
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / FILE).exists()), here)
 
 
 def load_settings(root: Path | str | None = None) -> Settings:

@@ -77,7 +77,8 @@ def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
     times = np.array([r.response_s for r in answered])
     p50, p95, p99 = (float(q) for q in np.percentile(times, [50, 95, 99])) if len(times) else (None,) * 3
     # To now, not to the last request: a service that nobody asks any more has a falling rate.
-    span = max((now - parse_utc(requests[0].recorded_at)).total_seconds(), 1e-6)
+    # A floor of a second: the first requests of all are no rate yet.
+    span = max((now - parse_utc(requests[0].recorded_at)).total_seconds(), 1.0)
     return Traffic(
         requests=n,
         rows=rows,

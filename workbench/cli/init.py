@@ -70,7 +70,8 @@ def init(
     from workbench.settings import FILE, find_root, load_settings
     from workbench.training_data import read_source
 
-    root = find_root(context.obj)
+    # Not a workspace further up: a new one is made where one stands.
+    root = find_root(context.obj or os.environ.get("WORKBENCH_ROOT") or Path.cwd())
     path = root / FILE
     if path.exists() and not force:
         raise SettingsError(f"{path} is there already; --force replaces it, --root DIR writes elsewhere")
