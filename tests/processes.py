@@ -13,6 +13,8 @@ from tests.conftest import until
 from workbench.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
+# One client: setting up TLS anew for each request costs more than the request.
+CLIENT = httpx2.Client(timeout=60)
 
 
 def free_port() -> int:
@@ -46,7 +48,7 @@ def serving(settings):
     command = [sys.executable, str(ROOT / "main.py"), "--root", str(settings.root), "serve"]
     process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
-        until(lambda: _ready(settings))
+        until(lambda: ready(settings))
         yield process
     finally:
         process.terminate()
@@ -59,9 +61,9 @@ def url(settings) -> str:
     return f"http://{settings.service.host}:{settings.service.port}"
 
 
-def _ready(settings) -> bool:
+def ready(settings) -> bool:
     try:
-        return httpx2.get(f"{url(settings)}/ready").status_code == 200
+        return CLIENT.get(f"{url(settings)}/ready").status_code == 200
     except httpx2.TransportError:
         return False
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.conftest import make_workspace, trips, until
-from tests.processes import free_port, serving, url
+from tests.processes import CLIENT, free_port, ready, serving, url
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.retrainer import ModelRetrainer
@@ -51,7 +51,7 @@ def test_every_acknowledged_prediction_survives_sigkill_of_the_worker(settings):
             acknowledged += ask_until_cut_off(settings)
             killer.join()
             until(lambda worker=worker: (new := child_of(process, "service")) and new.pid != worker.pid)
-            until(lambda: httpx2.get(f"{url(settings)}/ready", timeout=30).status_code == 200)
+            until(lambda: ready(settings))
     kept = [p.id for p in MetricsStore.of(settings).history()]
     assert len(acknowledged) > 100
     assert set(acknowledged) <= set(kept)
@@ -73,11 +73,11 @@ def ask_until_cut_off(settings) -> list[str]:
 @pytest.mark.slow
 def test_a_killed_maintainer_is_replaced_and_there_is_only_one(settings):
     with serving(settings) as process:
-        until(lambda: "no maintainer" not in str(httpx2.get(f"{url(settings)}/health").json()["reasons"]))
+        until(lambda: "no maintainer" not in str(CLIENT.get(f"{url(settings)}/health").json()["reasons"]))
         first = child_of(process, "maintain")
         first.kill()
         until(lambda: (new := child_of(process, "maintain")) and new.pid != first.pid)
-        until(lambda: httpx2.get(f"{url(settings)}/health").json()["status"] == "ok")
+        until(lambda: CLIENT.get(f"{url(settings)}/health").json()["status"] == "ok")
 
 
 @pytest.mark.slow
@@ -89,7 +89,9 @@ def test_two_workers_keep_one_exact_window_and_both_follow_a_switch(settings):
         answered = []
         for _ in range(60):
             # A new connection each time, so that both workers are asked.
-            answered += httpx2.post(f"{url(settings)}/predict", json={"instances": ROWS}).json()["prediction_ids"]
+            once = {"Connection": "close"}
+            body = CLIENT.post(f"{url(settings)}/predict", json={"instances": ROWS}, headers=once).json()
+            answered += body["prediction_ids"]
         window = MetricsStore.of(settings).window()
         assert sorted(p.id for p in window) == sorted(answered)
         assert len({p.id.rsplit("-", 1)[0] for p in window}) == 2

@@ -32,7 +32,7 @@ def test_every_direct_dependency_is_locked_at_a_version_it_allows():
 
 
 def test_the_lock_has_hashes_for_everything_and_no_address():
-    entries = re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE)[1:]
+    entries = [entry for entry in re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE) if entry]
     assert len(entries) == len(locked())
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in LOCK

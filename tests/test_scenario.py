@@ -1,12 +1,11 @@
 """The whole loop on real flights: March to July over HTTP, actuals following, and the workspace left to itself."""
 
-import httpx2
 import msgspec
 import numpy as np
 import pytest
 
 from tests.conftest import until
-from tests.processes import demo_workspace, run, serving, url
+from tests.processes import CLIENT, demo_workspace, run, serving, url
 from workbench.cli.replay import Replay, traffic
 from workbench.demo import traffic as flights
 from workbench.ensemble import answer
@@ -104,7 +103,7 @@ class TestTheLoop:
         settings, _, metrics, versions = story
         before = versions.live()
         headers = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
-        body = httpx2.post(
+        body = CLIENT.post(
             f"{url(settings)}/maintenance/rollback", json={"reason": "drill"}, headers=headers, timeout=60
         )
         assert body.json()["version_id"] == before.previous
@@ -115,12 +114,12 @@ class TestTheLoop:
 
     @staticmethod
     def answered(settings, row) -> dict:
-        return httpx2.post(f"{url(settings)}/predict", json={"instances": row}).json()
+        return CLIENT.post(f"{url(settings)}/predict", json={"instances": row}).json()
 
     def test_the_summary_shows_service_model_and_decision_together(self, story):
         settings, _, _, _ = story
         headers = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
-        summary = httpx2.get(f"{url(settings)}/maintenance/summary", headers=headers).json()
+        summary = CLIENT.get(f"{url(settings)}/maintenance/summary", headers=headers).json()
         service = summary["service"]["all"]
         assert service["share_5xx"] == 0
         assert 0 < service["p50_s"] <= service["p95_s"] <= service["p99_s"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,8 +54,7 @@ def up(
         ]
         with Supervisor(children, say=lambda text: print(text, file=sys.stderr)) as supervisor:
             addresses = _addresses(settings)
-            for name, (url, path) in addresses.items():
-                supervisor.until(_answers(url + path), f"{name} at {url}")
+            _wait(supervisor, addresses)
             if not supervisor.stopping:
                 _print_addresses({name: url for name, (url, _) in addresses.items()}, logs)
             if demo:
@@ -85,16 +84,20 @@ def _addresses(settings: Settings) -> dict[str, tuple[str, str]]:
     }
 
 
-def _answers(url: str) -> Callable[[], bool]:
+def _wait(supervisor: Supervisor, addresses: dict[str, tuple[str, str]]) -> None:
+    """Until every address answers."""
     import httpx2
 
-    def ready() -> bool:
-        try:
-            return httpx2.get(url, timeout=2.0).status_code < 500
-        except httpx2.TransportError:
-            return False
+    with httpx2.Client(timeout=2.0) as client:
 
-    return ready
+        def answers(url: str) -> bool:
+            try:
+                return client.get(url).status_code < 500
+            except httpx2.TransportError:
+                return False
+
+        for name, (url, path) in addresses.items():
+            supervisor.until(partial(answers, url + path), f"{name} at {url}")
 
 
 def _print_addresses(addresses: dict[str, str], logs: Path) -> None:
