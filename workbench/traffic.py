@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 import numpy as np
 
 from workbench.evaluation import ServiceResult, Traffic, Uptime, Worker
@@ -129,7 +130,7 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
     """
     fresh = [b for b in beats if before is None or b.recorded_at > before.as_of]
     if not fresh:
-        return _uptime(before.since, before.as_of, before.up_s, before.current_s, now) if before else None
+        return before and msgspec.structs.replace(before, share=_share(before.up_s, before.since, now))
     since = before.since if before else min(fresh[0].started_at, fresh[0].recorded_at)
     last, up_s = (before.as_of, before.up_s) if before else (since, 0.0)
     for beat in fresh:
@@ -140,11 +141,12 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
         last = beat.recorded_at
     newest = fresh[-1]
     current = (parse_utc(newest.recorded_at) - parse_utc(newest.started_at)).total_seconds()
-    return _uptime(since, last, up_s, max(current, 0.0), now)
+    # Since the last beat it is taken to live, until its next beats fail to come.
+    silent = (now - parse_utc(last)).total_seconds()
+    share = _share(up_s + (silent if silent <= MISSED_BEATS * newest.every_s else 0.0), since, now)
+    return Uptime(since=since, as_of=last, up_s=up_s, share=share, current_s=max(current, 0.0))
 
 
-def _uptime(since: str, as_of: str, up_s: float, current_s: float, now: datetime) -> Uptime:
+def _share(up_s: float, since: str, now: datetime) -> float:
     total = (now - parse_utc(since)).total_seconds()
-    return Uptime(
-        since=since, as_of=as_of, up_s=up_s, share=min(up_s / total, 1.0) if total > 0 else 1.0, current_s=current_s
-    )
+    return min(up_s / total, 1.0) if total > 0 else 1.0
