@@ -121,6 +121,7 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
     A gap between heartbeats counts as up as long as it is no longer than three beats.
 
     >>> from datetime import UTC, timedelta
+    >>> from workbench.records import utc_text
     >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     >>> def beat(s):
     ...     return Heartbeat(recorded_at=utc_text(noon + timedelta(seconds=s)), worker=1, started_at=utc_text(noon),
