@@ -127,7 +127,7 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
     ...     return Heartbeat(recorded_at=utc_text(noon + timedelta(seconds=s)), worker=1, started_at=utc_text(noon),
     ...                      every_s=10, version=None, cpu_share=0, memory_mb=0)
     >>> uptime([beat(0), beat(10), beat(60)], noon + timedelta(seconds=60)).share
-    0.16666666666666666
+    0.3333333333333333
     """
     fresh = [b for b in beats if before is None or b.recorded_at > before.as_of]
     if not fresh:
