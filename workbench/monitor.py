@@ -66,9 +66,11 @@ class ModelMonitor:
 
     Examples
     --------
-    >>> monitor = ModelMonitor(store, settings)                                    # doctest: +SKIP
-    >>> done = monitor.record({"distance": 760.0}, 118.2, version="v1", response_s=0.004)  # doctest: +SKIP
-    >>> monitor.feedback([(done.id, 121.0)]).accepted == [done.id]                 # doctest: +SKIP
+    >>> import tempfile
+    >>> settings = Settings(root=tempfile.mkdtemp(), model={"task": "regression", "target": "y", "data": "y.csv"})
+    >>> monitor = ModelMonitor(MetricsStore.of(settings), settings)
+    >>> done = monitor.record({"distance": 760.0}, 118.2, version="v1", response_s=0.004)
+    >>> monitor.feedback([(done.id, 121.0)]).accepted == [done.id]
     True
     """
 

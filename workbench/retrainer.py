@@ -20,6 +20,7 @@ from workbench import drift
 from workbench.ensemble import Answers, Progress, answer_frame, build, fit, silent
 from workbench.errors import Busy, CorruptVersion
 from workbench.features import to_rows
+from workbench.golden import Golden
 from workbench.metrics_store import MetricsStore
 from workbench.performance import HIGHER_IS_BETTER, scores
 from workbench.policy import ATTEMPT, gate
@@ -28,7 +29,7 @@ from workbench.settings import Settings
 from workbench.steering import steering
 from workbench.training_data import PREDICTION_ID, Blocks, Rows, cut, gather, learnt_until, recipes
 from workbench.training_store import TrainingStore
-from workbench.version_store import Golden, LoadedVersion, VersionStore, check_id, libraries
+from workbench.version_store import LoadedVersion, VersionStore, check_id, libraries
 
 Promote = Literal["gate", "always", "never"]
 GOLDEN_ROWS = 20

@@ -22,14 +22,13 @@ import msgspec
 from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
 from workbench.evaluation import FeatureProfile
 from workbench.files import replace_whole, sha256, sync
+from workbench.golden import Golden, prove
 from workbench.live_pointer import LivePointer
 from workbench.records import (
-    Label,
     Metadata,
     Pointer,
     Promotion,
     Schema,
-    Value,
     utc_now,
 )
 
@@ -38,15 +37,6 @@ if TYPE_CHECKING:
 
 VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BUILDING = ".building"
-RTOL, ATOL = 1e-9, 1e-12
-
-
-class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """Some inputs and what the version answered them when it was published."""
-
-    rows: list[dict[str, Value]]
-    predictions: list[Label]
-    probabilities: list[dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +206,7 @@ class VersionStore:
             estimator = joblib.load(path)
         except Exception as error:
             raise CorruptVersion(f"{version_id}: model.joblib cannot be loaded here: {error!r}") from error
-        _prove(version_id, estimator, metadata.features, golden)
+        prove(version_id, estimator, metadata.features, golden)
         return LoadedVersion(metadata, estimator, profile)
 
     def live(self) -> Pointer | None:
@@ -302,23 +292,3 @@ def libraries() -> dict[str, str]:
     import sklearn
 
     return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (joblib, numpy, pandas, sklearn)}
-
-
-def _prove(version_id: str, estimator: Any, schema: Schema, golden: Golden) -> None:
-    import numpy as np
-
-    from workbench.ensemble import answer
-
-    try:
-        said = answer(estimator, schema, golden.rows)
-    except Exception as error:
-        raise CorruptVersion(f"{version_id}: fails on its golden inputs: {error!r}") from error
-    if schema.task == "regression":
-        same = np.allclose(said.predictions, golden.predictions, rtol=RTOL, atol=ATOL)
-    else:
-        same = said.predictions == golden.predictions
-    if not same:
-        raise CorruptVersion(
-            f"{version_id}: answers its golden inputs otherwise than when it was published "
-            f"(other library versions? see `python main.py show {version_id}`)"
-        )

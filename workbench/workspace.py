@@ -20,9 +20,8 @@ class Workbench:
 
     Examples
     --------
-    >>> wb = Workbench.open()           # doctest: +SKIP
-    >>> wb.versions.live().version_id   # doctest: +SKIP
-    '20261122T001500123456Z'
+    >>> Workbench.open("examples/late").settings.model.task
+    'classification'
     """
 
     def __init__(self, settings: Settings) -> None:

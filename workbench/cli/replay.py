@@ -81,20 +81,25 @@ def traffic(
     if time_column not in frame.columns:
         raise DataError(f"the traffic has no column {time_column!r}, which [model] time names")
     times = pd.to_datetime(frame[time_column], utc=True)
-    if since is None and data is None and not recorded:
-        since = newest_event_time(settings)
-        keep = times > pd.Timestamp(since) if since else times.notna()
-    else:
-        keep = (
-            times >= pd.Timestamp(since, tz="UTC" if pd.Timestamp(since).tz is None else None)
-            if since
-            else times.notna()
-        )
+    keep = times.notna()
+    if since:
+        keep &= times >= _moment(since)
+    elif not data and not recorded and (newest := newest_event_time(settings)):
+        keep &= times > _moment(newest)
     if until:
-        end = pd.Timestamp(until)
-        keep &= times < (end.tz_localize("UTC") if end.tz is None else end)
+        keep &= times < _moment(until)
     order = times[keep].sort_values(kind="stable").index
     return frame.loc[order].head(limit) if limit is not None else frame.loc[order]
+
+
+def _moment(text: str) -> pd.Timestamp:
+    import pandas as pd
+
+    try:
+        moment = pd.Timestamp(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is no time; 2013-03-01 or 2013-03-01T12:00 are") from error
+    return moment.tz_localize("UTC") if moment.tz is None else moment
 
 
 def newest_event_time(settings: Settings) -> str | None:
