@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -24,6 +26,14 @@ def start(settings, **more):
     """Settings read again, with a quick heartbeat, so that the test's worker follows the pointer at once."""
     service = load_settings(settings.root).service.model_copy(update={"heartbeat_s": 0.05, **more})
     return settings.model_copy(update={"service": service})
+
+
+@pytest.fixture(scope="module")
+def shared(_regression, tmp_path_factory):
+    """One client for tests that change nothing."""
+    root = shutil.copytree(_regression.root, tmp_path_factory.mktemp("shared") / "ws")
+    with Client(start(load_settings(root))) as client:
+        yield client.until_ready()
 
 
 @pytest.fixture

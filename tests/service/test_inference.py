@@ -77,15 +77,15 @@ def test_a_wrong_instance_is_a_422_that_names_row_field_found_and_allowed(client
     ],
     ids=range(15),
 )
-def test_nonsense_is_answered_by_4xx_in_json(client, body):
-    response = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+def test_nonsense_is_answered_by_4xx_in_json(shared, body):
+    response = shared.post("/predict", content=body, headers={"Content-Type": "application/json"})
     assert 400 <= response.status_code < 500
     assert response.json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_bodies_of_another_content_type_are_refused(client, kind):
-    response = client.post("/predict", content=b'{"instances": []}', headers={"Content-Type": kind})
+def test_bodies_of_another_content_type_are_refused(shared, kind):
+    response = shared.post("/predict", content=b'{"instances": []}', headers={"Content-Type": kind})
     assert response.status_code == 415
 
 
@@ -112,9 +112,9 @@ def test_feedback_counts_what_became_of_each_actual(client):
 
 
 @pytest.mark.parametrize("actual", ["late", None, True, [1], 1e300])
-def test_an_actual_a_regression_cannot_have_is_a_422(client, actual):
-    (known,) = predict(client, ROW).json()["prediction_ids"]
-    response = client.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": actual}]})
+def test_an_actual_a_regression_cannot_have_is_a_422(shared, actual):
+    (known,) = predict(shared, ROW).json()["prediction_ids"]
+    response = shared.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": actual}]})
     assert response.status_code == 422
     assert response.json()["detail"][0]["row"] == 0
 

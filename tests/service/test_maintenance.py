@@ -33,9 +33,9 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize("given", [None, "Bearer wrong", "Bearer ", "Basic x"], ids=["none", "wrong", "empty", "basic"])
-def test_without_the_token_every_maintenance_endpoint_answers_401(client, method, path, given):
+def test_without_the_token_every_maintenance_endpoint_answers_401(shared, method, path, given):
     headers = {"Authorization": given} if given else {}
-    assert client.request(method, path, headers=headers).status_code == 401
+    assert shared.request(method, path, headers=headers).status_code == 401
 
 
 def test_the_list_above_is_all_there_is(client):
@@ -200,8 +200,8 @@ def test_a_retrain_can_be_cancelled_and_nothing_of_it_is_left(client):
 
 
 @pytest.mark.parametrize("body", [{"version_id": "../up"}, {"recipe": "os:system"}, {"promote": "maybe"}, {"more": 1}])
-def test_a_retrain_request_that_cannot_be_is_422(client, body):
-    assert ask(client, "POST", "/retrain", json=body)[0] == 422
+def test_a_retrain_request_that_cannot_be_is_422(shared, body):
+    assert ask(shared, "POST", "/retrain", json=body)[0] == 422
 
 
 def test_prometheus_text_is_valid_and_counts(client):
