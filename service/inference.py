@@ -17,8 +17,9 @@ from service.schemas import ErrorBody, FeedbackRequest, FeedbackResponse, Predic
 from service.security import app_client, feedback_client
 from workbench.ensemble import answer
 from workbench.errors import WorkbenchError
-from workbench.features import is_text, problems
+from workbench.features import LARGEST, problems, safe_text
 from workbench.monitor import ModelMonitor
+from workbench.performance import label_text
 from workbench.version_store import LoadedVersion, VersionStore
 
 log = logging.getLogger("workbench.service")
@@ -82,8 +83,14 @@ def predict(request: Request, body: PredictRequest) -> Response:
     if version is None:
         raise HTTPException(503, serving.error or "no version is live yet", {"Retry-After": "2"})
     request.state.rows, request.state.version = len(body.instances), version.id
-    _check(body.instances, version, monitor.settings.service.max_rows)
-    said = answer(version.estimator, version.schema, body.instances)
+    _check(body.instances, version, monitor)
+    try:
+        said = answer(version.estimator, version.schema, body.instances)
+    except ValueError as error:
+        # What the schema allows and the model cannot take, such as numbers beyond its precision.
+        raise RequestValidationError(
+            [{"row": None, "field": None, "message": f"the model refuses: {error}"}]
+        ) from error
     request_id = request_id_of(request)
     recorded = monitor.record_rows(
         body.instances,
@@ -107,12 +114,13 @@ def predict(request: Request, body: PredictRequest) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json", headers=headers)
 
 
-def _check(instances: list[Any], version: LoadedVersion, max_rows: int) -> None:
+def _check(instances: list[Any], version: LoadedVersion, monitor: ModelMonitor) -> None:
+    max_rows, latest = monitor.settings.service.max_rows, monitor.latest()
     if len(instances) > max_rows:
         raise HTTPException(413, f"{len(instances)} instances; at most {max_rows} a request ([service] max_rows)")
     wrong = []
     for row, instance in enumerate(instances):
-        for problem in problems(instance, version.schema):
+        for problem in problems(instance, version.schema, latest):
             where = f"row {row}" + (f", field {problem['field']!r}" if problem["field"] else "")
             message = f"{where}: found {problem['found']!r}, allowed is {problem['allowed']}"
             wrong.append({"row": row, **problem, "message": message})
@@ -132,20 +140,26 @@ def feedback(request: Request, body: FeedbackRequest) -> dict[str, Any]:
     """Send the true values of earlier predictions; each id is accepted, duplicate, conflict, unknown or expired."""
     monitor: ModelMonitor = request.app.state.monitor
     request.state.rows = len(body.actuals)
-    regression = monitor.settings.model.task == "regression"
     wrong = []
     for row, item in enumerate(body.actuals):
-        number = isinstance(item.actual, int | float) and not isinstance(item.actual, bool) and abs(item.actual) < 1e300
-        if (regression and not number) or (isinstance(item.actual, str) and not is_text(item.actual)):
-            allowed = "a number" if regression else "a number or a text"
-            message = f"row {row}, field 'actual': found {item.actual!r}, allowed is {allowed}"
-            wrong.append(
-                {"row": row, "field": "actual", "found": repr(item.actual), "allowed": allowed, "message": message}
-            )
+        allowed = _refusal(item.actual, monitor, request.app.state.serving.current)
+        if allowed:
+            found = safe_text(repr(item.actual))
+            message = f"row {row}, field 'actual': found {found}, allowed is {allowed}"
+            wrong.append({"row": row, "field": "actual", "found": found, "allowed": allowed, "message": message})
     if wrong:
         raise RequestValidationError(wrong[:PROBLEMS_SHOWN])
     verdict = msgspec.structs.asdict(monitor.feedback([(a.prediction_id, a.actual) for a in body.actuals]))
     return {"counts": {name: len(ids) for name, ids in verdict.items()}, **verdict}
+
+
+def _refusal(actual: Any, monitor: ModelMonitor, version: LoadedVersion | None) -> str | None:
+    """What an actual has to be, if it is not; a class nobody has seen would spoil every later training."""
+    if monitor.settings.model.task == "regression":
+        number = isinstance(actual, int | float) and not isinstance(actual, bool) and abs(actual) <= LARGEST
+        return None if number else "a number"
+    classes = [label_text(c) for c in getattr(version.estimator, "classes_", ())] if version else []
+    return None if not classes or label_text(actual) in classes else f"one of {', '.join(classes)}"
 
 
 def request_id_of(request: Request) -> str:

@@ -97,7 +97,7 @@ def summary(request: Request) -> Response:
 def predictions(request: Request, limit: Limit = 100, before: Before = None) -> Response:
     """Recorded predictions, newest first; `before` reaches back as far as `history`."""
     store = _store(request)
-    shallow = before is None and limit <= store.window_size
+    shallow = before is None and limit < store.window_size
     return _page(store.window() if shallow else store.history(), limit, before)
 
 

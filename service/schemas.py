@@ -70,7 +70,7 @@ class Health(BaseModel):
 
 
 class Reason(Body):
-    reason: str = Field("by request", max_length=1000)
+    reason: str = Field("by request", max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$", description="Kept in the log.")
 
 
 class RetrainRequest(Reason):

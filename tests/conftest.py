@@ -42,7 +42,7 @@ cooldown_s = 60
 """
 
 
-def until(true: Callable[[], object], timeout_s: float = 60.0) -> None:
+def until(true: Callable[[], object], timeout_s: float = 120.0) -> None:
     """Wait for something that another process brings about; fails rather than hangs."""
     deadline = time.monotonic() + timeout_s
     while not true():

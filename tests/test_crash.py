@@ -86,6 +86,7 @@ def test_two_workers_keep_one_exact_window_and_both_follow_a_switch(settings):
     (settings.root / "workbench.toml").write_text(text.replace("[service]", "[service]\nworkers = 2"))
     settings = load_settings(settings.root)
     with serving(settings):
+        until(lambda: [w.version for w in _workers(settings)] == ["first", "first"])
         answered = []
         for _ in range(60):
             # A new connection each time, so that both workers are asked.

@@ -114,3 +114,9 @@ def test_an_accepted_feature_raises_no_alarm_but_keeps_its_figures():
     assert result.state == "ok"
     assert result.features[0].sentence.endswith("accepted: new sensor")
     assert result.features[0].mean_shift > 0.5
+
+
+@pytest.mark.parametrize("value", [0.1, 1.1, 3.0])
+def test_a_constant_column_that_stays_what_it_was_is_no_drift(value):
+    base = pd.DataFrame({"x": np.full(3000, value), "c": pd.Series(["a"] * 3000, dtype=object)})
+    assert check(base.head(1000), reference(base), **LIMITS).state == "ok"

@@ -86,3 +86,14 @@ def test_text_in_a_numeric_column_is_an_error():
 def test_an_all_missing_column_is_numeric_and_empty():
     schema = infer_schema(FRAME.assign(km=np.nan), task="regression", target="y", features=["km"])
     assert schema.features[0].kind == "numeric"
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00", "2099-01-01", "9999-12-31T23:59:59Z"])
+def test_an_event_time_nobody_can_believe_is_wrong(at):
+    (problem,) = problems(RIGHT | {"at": at}, SCHEMA, "2026-01-02T00:00:00.000000Z")
+    assert problem["allowed"].startswith("an ISO 8601 time from 1900 to 2026-01-02")
+
+
+def test_booleans_with_gaps_are_booleans():
+    schema = infer_schema(FRAME.assign(rush=[True, None]), task="regression", target="y", features=["rush"])
+    assert schema.features[0].kind == "boolean"

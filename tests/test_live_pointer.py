@@ -42,8 +42,10 @@ def test_a_damaged_pointer_is_an_error_that_names_the_remedy_and_a_switch_mends_
     pointer.path.write_bytes(damage(pointer.path.read_bytes()))
     with pytest.raises(CorruptVersion, match=r"live.json .*main.py activate a"):
         pointer.read()
-    pointer.switch("b", by="t", reason="mend")
-    assert (pointer.read().version_id, pointer.read().generation, pointer.read().previous) == ("b", 2, "a")
+    pointer.switch("a", by="t", reason="as the message says")
+    assert (pointer.read().version_id, pointer.read().generation) == ("a", 2)
+    pointer.switch("b", by="t", reason="")
+    assert (pointer.read().version_id, pointer.read().previous) == ("b", "a")
 
 
 def test_a_switch_cut_off_before_its_log_line_is_logged_by_the_next(pointer):

@@ -1,7 +1,7 @@
 import pytest
 
 from workbench.metrics_store import MetricsStore, join
-from workbench.records import Actual, Heartbeat, Prediction, Request
+from workbench.records import Actual, Event, Heartbeat, Prediction, Request
 
 
 def prediction(i: int, version: str = "v") -> Prediction:
@@ -38,7 +38,7 @@ def test_requests_and_heartbeats_share_a_folder_and_come_back_as_what_they_are(s
     beat = Heartbeat(worker=1, started_at="", every_s=5, version="v", cpu_share=0.1, memory_mb=9)
     store.append(request)
     store.append(beat)
-    assert [type(r) for r in store.service()] == [Request, Heartbeat]
+    assert [type(r) for r in [*store.requests(), *store.heartbeats()]] == [Request, Heartbeat]
 
 
 def test_pruning_keeps_the_history_and_archives_labelled_rows_before_they_go(store, clock):
@@ -72,3 +72,23 @@ def test_only_one_process_prunes(store, tmp_path):
     store.append(prediction(0))
     with filelock.FileLock(tmp_path / "prune.lock"):
         assert store.prune(lambda rows: None) == 0
+
+
+def test_a_segment_that_a_living_writer_holds_is_not_pruned(store, tmp_path, clock):
+    idle = MetricsStore(tmp_path, window=5, history=20, clock=clock)
+    idle.append(prediction(100))
+    for i in range(40):
+        clock.forward(seconds=1)
+        store.append(prediction(i))
+    store.prune(lambda rows: None)
+    (late,) = idle.append(prediction(101))
+    assert late.id in {p.id for p in store.history()}
+    idle.close()
+
+
+def test_every_event_counts_however_many_come_after_it(store):
+    from workbench import steering
+
+    steering.pause(store, by="test", reason="holidays")
+    store.append(*(Event(kind="noise", reason=str(i)) for i in range(2500)))
+    assert steering.steering(store.events(), None).hold == "paused: holidays"

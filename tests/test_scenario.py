@@ -1,5 +1,7 @@
 """The whole loop on real flights: March to July over HTTP, actuals following, and the workspace left to itself."""
 
+from collections import Counter
+
 import msgspec
 import numpy as np
 import pytest
@@ -21,25 +23,33 @@ def story(tmp_path_factory):
     settings = demo_workspace(tmp_path_factory.mktemp("scenario") / "ws", check_every_s="1", cooldown_s="20")
     run(settings.root, "--version_id=winter")
     with serving(settings):
-        rows = traffic(settings, until="2013-08-01")
-        sender = Replay(settings, rows, rows_per_s=300)
-        for _ in sender:
-            pass
         versions, metrics = VersionStore(settings.versions_dir), MetricsStore.of(settings)
-        until(lambda: not versions.retraining())
+        counts = send(settings, "2013-06-01")
+        # On a slow machine the summer must not be over before the first retrain is.
+        until(lambda: len(versions.pointer.log()) > 1, timeout_s=180)
+        counts += send(settings, "2013-08-01")
+        until(lambda: not versions.retraining(), timeout_s=180)
         last = metrics.actuals()[-1].recorded_at
         until(lambda: metrics.evaluations()[-1].recorded_at > last)
-        yield settings, sender, metrics, versions
+        yield settings, counts, metrics, versions
+
+
+def send(settings, end: str) -> Counter:
+    """Send what has not been sent, up to a time."""
+    sender = Replay(settings, traffic(settings, until=end), rows_per_s=300)
+    for _ in sender:
+        pass
+    return Counter(sender.counts)
 
 
 @pytest.mark.slow
 class TestTheLoop:
     def test_every_row_was_answered_recorded_and_labelled_in_time_order(self, story):
-        settings, sender, metrics, _ = story
+        settings, counts, metrics, _ = story
         march_to_july = flights().query("time < '2013-08-01'")
         history = metrics.history()
-        assert sender.counts["rows"] == len(march_to_july) == len(history)
-        assert sender.counts["actuals"] == len(metrics.actuals()) == march_to_july["air_time"].notna().sum()
+        assert counts["rows"] == len(march_to_july) == len(history)
+        assert counts["actuals"] == len(metrics.actuals()) == march_to_july["air_time"].notna().sum()
         assert [p.event_time for p in history] == sorted(p.event_time for p in history)
         assert [p.id for p in metrics.window()] == [p.id for p in history[-settings.monitor.window :]]
 
@@ -109,7 +119,7 @@ class TestTheLoop:
         assert body.json()["version_id"] == before.previous
         row = to_rows(flights().head(1)[list(settings.model.features)])
         until(lambda: self.answered(settings, row)["model_version"] == before.previous, timeout_s=2)
-        assert metrics.events()[-1].kind in ("rolled_back", "decision", "alarm", "alarm_ended")
+        assert ("rolled_back", "drill") in {(e.kind, e.reason) for e in metrics.events()}
         assert versions.pointer.log()[-1].reason == "drill"
 
     @staticmethod

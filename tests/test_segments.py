@@ -175,3 +175,17 @@ def test_numpy_scalars_are_numbers_and_anything_else_is_refused_before_it_is_hal
         writer.append([event("b"), Event(kind="test", reason="c", data={"x": object()})])
     writer.append([event("d")])
     assert reasons(tmp_path) == ["a", "d"]
+
+
+def test_a_full_disk_leaves_no_empty_files_behind(tmp_path, monkeypatch):
+    def full(fd, data):
+        raise OSError(28, "No space left on device")
+
+    writer, write = Writer(tmp_path), os.write
+    monkeypatch.setattr("workbench.segments.os.write", full)
+    for i in range(5):
+        writer.append([event(str(i))])
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("workbench.segments.os.write", write)
+    writer.append([event("5")])
+    assert reasons(tmp_path) == list("012345")

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.conftest import make_workspace
@@ -32,7 +34,7 @@ def test_an_unknown_section_lists_the_sections(tmp_path):
 
 def test_a_wrong_type_names_key_value_and_what_is_allowed(tmp_path):
     append(tmp_path, '[monitor]\nwindow = "many"\n')
-    with pytest.raises(SettingsError, match=r"'monitor.window' is 'many': input should be a valid integer"):
+    with pytest.raises(SettingsError, match=r"'monitor.window' is 'many': it takes a number, without quotes"):
         load_settings(tmp_path)
 
 
@@ -92,3 +94,34 @@ def test_a_folder_inside_a_workspace_stands_for_it(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
     assert load_settings().root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[monitor]\nwindow = "1000"\n', "'monitor.window' is '1000': it takes a number, without quotes"),
+        ("[service]\nport = true\n", "'service.port' is True: it takes a number"),
+        ('[monitor]\nperiod = "7H"\n', "'monitor.period' is '7H'"),
+    ],
+    ids=["quoted", "boolean", "period"],
+)
+def test_a_value_of_another_type_is_an_error(tmp_path, text, told):
+    append(tmp_path, text)
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        load_settings(tmp_path)
+
+
+def test_a_metric_that_is_none_of_the_tasks_is_an_error(tmp_path):
+    make_workspace(tmp_path)
+    path = tmp_path / "workbench.toml"
+    path.write_text(path.read_text().replace("[performance]", '[performance]\nmetric = "mea"'))
+    with pytest.raises(SettingsError, match=r"metric = 'mea' is none of mse, rmse, mae, r2"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["WORKBENCH_MONITER__WINDOW", "WORKBENCH_FOO"])
+def test_a_variable_that_names_no_setting_is_an_error(tmp_path, monkeypatch, name):
+    make_workspace(tmp_path)
+    monkeypatch.setenv(name, "5")
+    with pytest.raises(SettingsError, match=f"environment variable {name} names no setting"):
+        load_settings(tmp_path)

@@ -25,7 +25,9 @@ def beat(s: float, *, started: float = 0.0, worker: int = 1, every: float = 5.0)
 
 
 def summary(records, *, after: float = 100.0, window: int = 1000, **more):
-    return summarise(records, now=NOON + timedelta(seconds=after), window=window, max_response_s=1.0, **more)
+    requests = [r for r in records if isinstance(r, Request)]
+    beats = [r for r in records if isinstance(r, Heartbeat)]
+    return summarise(requests, beats, now=NOON + timedelta(seconds=after), window=window, max_response_s=1.0, **more)
 
 
 def test_times_are_numpys_mean_and_percentiles_of_the_answered_requests():
@@ -92,3 +94,17 @@ def test_uptime_goes_on_from_an_earlier_evaluation_when_its_heartbeats_are_gone(
     before = uptime(beats[:11], NOON + timedelta(seconds=50))
     assert uptime(beats[11:], NOON + timedelta(seconds=100), before).share == pytest.approx(1.0)
     assert uptime([], NOON + timedelta(seconds=100), before).share == pytest.approx(0.5)
+
+
+def test_a_new_version_does_not_answer_for_the_slowness_of_the_old():
+    slow, quick = (
+        [request(i, took=9, version="old") for i in range(50)],
+        [request(60 + i, version="new") for i in range(25)],
+    )
+    assert summary([*slow, *quick]).state == "alarm"
+    assert summary([*slow, *quick], version="new").state == "ok"
+
+
+def test_what_a_version_costs_and_how_long_it_has_been_served_is_told():
+    found = summary([request(1), *(beat(s) for s in (0, 5, 10, 96, 99))]).by_version["v"]
+    assert (found.up_s, found.cpu_share, found.memory_mb) == (pytest.approx(13), 0.25, 100)

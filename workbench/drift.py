@@ -50,7 +50,7 @@ def _numeric_profile(name: str, kind: Any, column: np.ndarray) -> FeatureProfile
     missing = 1 - len(values) / max(len(column), 1)
     if not len(values):
         return FeatureProfile(name=name, kind=kind, n=len(column), missing_share=missing)
-    mean, std = float(values.mean()), float(values.std())
+    mean, std = float(values.mean()), _std(values)
     standard = (values - mean) / std if std else np.zeros(1)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
     return FeatureProfile(
@@ -63,6 +63,11 @@ def _numeric_profile(name: str, kind: Any, column: np.ndarray) -> FeatureProfile
         kurtosis=float((standard**4).mean()) or 3.0,
         edges=tuple(float(e) for e in edges),
     )
+
+
+def _std(values: np.ndarray) -> float:
+    """Of equal values it is 0, and not the rounding error of their mean."""
+    return float(values.std()) if values.min() < values.max() else 0.0
 
 
 def _categorical_profile(name: str, column: pd.Series) -> FeatureProfile:
@@ -154,9 +159,10 @@ def _numeric(column: np.ndarray, p: FeatureProfile, z: float, max_shift: float, 
         return FeatureDrift(state="insufficient", sentence=sentence, **base)
     m = max(p.n * (1 - p.missing_share), 1)
     error = math.sqrt(1 / n + 1 / m)
-    mean, std = float(values.mean()), float(values.std())
+    mean, std = float(values.mean()), _std(values)
     # A constant reference has no spread to measure in: its own size, or 1, is the unit then.
     unit = p.std or abs(p.mean) or 1.0
+    mean = p.mean if not p.std and not std and math.isclose(mean, p.mean) else mean
     shift, shift_band = (mean - p.mean) / unit, z * error
     # Delta method: var(log sd) = (kurtosis - 1) / 4n, for the window as for the reference.
     ratio_band = math.exp(min(z * error * math.sqrt(max((p.kurtosis or 3.0) - 1, 0.1)) / 2, 50.0))

@@ -165,7 +165,10 @@ def answer(estimator: Any, schema: Schema, rows: Sequence[Mapping[str, Any]]) ->
 def answer_frame(estimator: Any, schema: Schema, frame: pd.DataFrame) -> Answers:
     """As `answer`, for a frame that `features.align` or `features.to_frame` made."""
     if schema.task == "regression":
-        return Answers([float(v) for v in np.asarray(estimator.predict(frame), dtype=float)])
+        values = np.asarray(estimator.predict(frame), dtype=float)
+        if not np.isfinite(values).all():
+            raise FloatingPointError(f"the model answered {values[~np.isfinite(values)][0]} to a row")
+        return Answers([float(v) for v in values])
     classes = [_plain(c) for c in estimator.classes_]
     if not hasattr(estimator, "predict_proba"):
         return Answers([_plain(v) for v in estimator.predict(frame)], None, classes)

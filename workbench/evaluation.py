@@ -92,6 +92,9 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     latency_mean_s: float | None = None
     share_4xx: float | None = None
     share_5xx: float | None = None
+    up_s: float | None = None
+    cpu_share: float | None = None
+    memory_mb: float | None = None
 
 
 class Uptime(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.records import (
+    EARLIEST,
     Feature,
     Kind,
     Schema,
@@ -23,6 +24,8 @@ from workbench.records import (
 )
 
 MAX_CATEGORIES = 10_000
+# Members work in float32, which ends at 3e38; scaling must not carry a value beyond it.
+LARGEST = 1e30
 
 
 def infer_schema(
@@ -82,7 +85,7 @@ def _feature(name: str, column: pd.Series) -> Feature:
 
 
 def _kind(column: pd.Series) -> Kind:
-    if pd.api.types.is_bool_dtype(column):
+    if pd.api.types.is_bool_dtype(column) or {type(v) for v in column.dropna()} == {bool}:
         return "boolean"
     if pd.api.types.is_numeric_dtype(column) or column.isna().all():
         return "numeric"
@@ -153,8 +156,11 @@ def to_rows(frame: pd.DataFrame) -> list[dict[str, Value]]:
     return [dict(zip(frame.columns, row, strict=True)) for row in cells.itertuples(index=False)]
 
 
-def problems(row: Any, schema: Schema) -> list[dict[str, Any]]:
+def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[str, Any]]:
     """What is wrong with one instance: field, what was found, what is allowed; empty when it is right.
+
+    An event time before 1900 or after `latest` (UTC text) is wrong: one row of a far future would pass for the newest
+    knowledge for good.
 
     Examples
     --------
@@ -175,8 +181,11 @@ def problems(row: Any, schema: Schema) -> list[dict[str, Any]]:
     for name in row:
         if name not in known:
             wrong.append(_problem(name, "an unknown field", f"the fields {', '.join(schema.names)}"))
-    if schema.time in row and _event_time(row[schema.time]) is None:
-        wrong.append(_problem(schema.time, row[schema.time], "an ISO 8601 time, or leave it out for now"))
+    if schema.time in row:
+        moment = _event_time(row[schema.time])
+        if moment is None or moment < EARLIEST or (latest is not None and moment > latest):
+            until = f" from 1900 to {latest}" if latest else ""
+            wrong.append(_problem(schema.time, row[schema.time], f"an ISO 8601 time{until}, or leave it out for now"))
     return wrong
 
 
@@ -211,7 +220,7 @@ def _fits(value: Any, kind: Kind) -> bool:
     if value is None:
         return True
     if kind == "numeric":
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     if kind == "boolean":
         return isinstance(value, bool)
     return isinstance(value, str) and is_text(value)

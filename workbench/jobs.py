@@ -25,7 +25,7 @@ from workbench.metrics_store import MetricsStore
 from workbench.policy import ATTEMPT
 from workbench.records import Event, utc_now, utc_text
 from workbench.settings import Settings, with_recipe
-from workbench.version_store import VersionStore, check_id
+from workbench.version_store import VersionStore
 
 KEPT = 100
 OPEN = ("starting", "running")
@@ -75,18 +75,17 @@ class Jobs:
         Busy
             If a retrain is under way.
         WorkbenchError
-            If the version id is malformed, or the recipe is not configured.
+            If the version id is malformed or taken, or the recipe is not configured.
         """
         versions = VersionStore(self.settings.versions_dir)
+        if not reason.isprintable():
+            raise WorkbenchError(f"a reason is one line of text, not {reason[:80]!r}")
         if version_id is not None:
-            check_id(version_id)
+            versions.check_free(version_id)
         with_recipe(self.settings, recipe)
         if self.running() is not None or versions.retraining():
             raise Busy("a retrain is under way; wait for it, or cancel it")
         job_id = f"{self.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        self.metrics.append(
-            Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data={"job": job_id, "trigger": trigger})
-        )
         options = {
             "--job": job_id,
             "--reason": reason,
@@ -107,6 +106,9 @@ class Jobs:
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": str(self.settings.retrain.threads)},
             )
+        self.metrics.append(
+            Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data={"job": job_id, "trigger": trigger})
+        )
         # Somebody has to take note of its end, or it stays as a zombie of a long-lived process.
         threading.Thread(target=process.wait, name=f"retrain {job_id}", daemon=True).start()
         job = Job(
@@ -151,7 +153,13 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Kept jobs, oldest first."""
-        return [self.read(path.stem) for path in sorted(self.folder.glob("[!.]*.json"))]
+        found = []
+        for path in sorted(self.folder.glob("[!.]*.json")):
+            try:
+                found.append(self.read(path.stem))
+            except WorkbenchError:
+                continue  # damaged, or forgotten since it was listed; `read` names it
+        return found
 
     def running(self) -> Job | None:
         return next((job for job in reversed(self.all()) if job.state in OPEN), None)
@@ -165,17 +173,17 @@ class Jobs:
 
     def bury(self) -> list[Job]:
         """Write down the end of jobs that died; returns them."""
-        died = []
-        for path in sorted(self.folder.glob("[!.]*.json")):
-            told = msgspec.json.decode(path.read_bytes(), type=Job)
-            job = self.read(path.stem)
-            if told.state in OPEN and job.state == "died":
-                self.write(job)
-                self.metrics.append(
-                    Event(kind="retrain_failed", reason=job.sentence, version=job.version_id, data={"job": job.id})
-                )
-                died.append(job)
+        died = [job for job in self.all() if job.state == "died" and self._told(job).state != "died"]
+        for job in died:
+            self.write(job)
+            self.metrics.append(
+                Event(kind="retrain_failed", reason=job.sentence, version=job.version_id, data={"job": job.id})
+            )
         return died
+
+    def _told(self, job: Job) -> Job:
+        """What the file says, whatever became of the process since."""
+        return msgspec.json.decode(self._path(job.id).read_bytes(), type=Job)
 
     def _path(self, job_id: str) -> Path:
         if not job_id.replace("-", "").isalnum():

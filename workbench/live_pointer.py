@@ -55,14 +55,14 @@ class LivePointer:
         """Point at another version; the one that was live becomes `previous`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(self._lock_path, timeout=30):
-            before = self._before()
-            if before is not None and before.version_id == version_id:
+            before, sound = self._before()
+            if sound and before is not None and before.version_id == version_id:
                 return self.log()[-1]
             pointer = Pointer(
                 version_id=version_id,
                 generation=before.generation + 1 if before else 1,
                 activated_at=utc_text(self._clock()),
-                previous=before.version_id if before else None,
+                previous=_other_than(version_id, before),
             )
             pointer = msgspec.structs.replace(pointer, checksum=_checksum(pointer))
             replace_whole(self.path, msgspec.json.format(msgspec.json.encode(pointer), indent=2))
@@ -87,26 +87,27 @@ class LivePointer:
         before = [p for p in self.log() if p.activated_at <= utc_text(moment)]
         return before[-1].version_id if before else None
 
-    def _before(self) -> Pointer | None:
-        """The pointer as it stands; if a process died between pointer and log, the log is completed first."""
+    def _before(self) -> tuple[Pointer | None, bool]:
+        """The pointer, and whether its file is sound; if a process died before its log line, that is written first."""
         try:
             pointer = self.read()
         except CorruptVersion:
             # Activating a version is the remedy for a damaged pointer; the log knows where it stood.
             log = self.log()
             if not log:
-                return None
+                return None, False
             last = log[-1]
-            return Pointer(
+            told = Pointer(
                 version_id=last.version_id,
                 generation=last.generation,
                 activated_at=last.activated_at,
                 previous=last.previous,
             )
+            return told, False
         log = self.log()
         if pointer is not None and (not log or log[-1].generation < pointer.generation):
             self._append(pointer, "recovered", "the switch was cut off before it was logged")
-        return pointer
+        return pointer, True
 
     def _append(self, pointer: Pointer, by: str, reason: str) -> Promotion:
         promotion = Promotion(
@@ -131,6 +132,13 @@ class LivePointer:
         log = self.log()
         last = log[-1].version_id if log else "ID"
         return f"make a version live again with `python main.py activate {last}`"
+
+
+def _other_than(version_id: str, before: Pointer | None) -> str | None:
+    """What to go back to: the version before, which for a mended pointer is not the mended version itself."""
+    if before is None:
+        return None
+    return before.previous if before.version_id == version_id else before.version_id
 
 
 def _checksum(pointer: Pointer) -> str:

@@ -16,6 +16,7 @@ from workbench.policy import ATTEMPT, decide
 from workbench.records import Decision, Event, Pointer, utc_now
 from workbench.settings import Settings
 from workbench.steering import steering
+from workbench.traffic import PREDICT
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
@@ -78,22 +79,22 @@ class Maintainer:
         return decision
 
     def _traffic_seen(self, live: Pointer) -> tuple[object, ...]:
-        def last(records: list) -> object:
-            return records[-1].id if records else None
-
-        # Heartbeats alone are no news: a service that nobody asks needs no new check.
-        requests = [r for r in self.metrics.service()[-200:] if hasattr(r, "status")]
-        return live.generation, last(self.metrics.window()), last(self.metrics.actuals()), last(requests)
+        # Heartbeats and questions of operators are no news of the model.
+        asked = [r for r in self.metrics.requests() if r.path == PREDICT]
+        kinds = (self.metrics.window(), self.metrics.actuals(), asked)
+        return live.generation, *(records[-1].id if records else None for records in kinds)
 
     def _decide(self, live: Pointer) -> Decision:
         # Checks from before a switch speak of another model, even if that version was live before.
         evaluations = [
             e for e in self.metrics.evaluations() if e.version == live.version_id and e.recorded_at >= live.activated_at
         ]
+        # A check of the same rows, asked for by somebody in between, is no second opinion.
+        distinct = {(e.last_id, e.performance.labelled, e.service.all.requests): e for e in evaluations}
         events = self.metrics.events()
         last_attempt = max((e.recorded_at for e in events if e.kind == ATTEMPT), default="")
         return decide(
-            evaluations,
+            list(distinct.values()),
             events,
             self.settings.retrain,
             now=self.clock(),

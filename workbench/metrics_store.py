@@ -25,7 +25,7 @@ from workbench.records import (
     Stamp,
     utc_now,
 )
-from workbench.segments import Tail, Writer, order
+from workbench.segments import Tail, Writer, closed_segment, order
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -97,7 +97,7 @@ class MetricsStore:
             )
             for name in KINDS
         }
-        self._tails: dict[tuple[str, Any, int | None], Tail[Any]] = {}
+        self._tails: dict[tuple[str, Any, int | None, type | None], Tail[Any]] = {}
 
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> MetricsStore:
@@ -153,23 +153,28 @@ class MetricsStore:
         """All actuals on disk, oldest first; the first one of a prediction is the one that counts."""
         return self._tail("actuals", Actual, None).read()
 
-    def service(self, keep: int = 20_000) -> list[Request | Heartbeat]:
-        return self._tail("service", KINDS["service"], keep).read()
+    def requests(self) -> list[Request]:
+        """The last answered requests: ten windows, since not each is for predictions."""
+        return self._tail("service", KINDS["service"], 10 * self.window_size, Request).read()
+
+    def heartbeats(self, keep: int = 20_000) -> list[Heartbeat]:
+        return self._tail("service", KINDS["service"], keep, Heartbeat).read()
 
     def evaluations(self, keep: int = 1_000) -> list[Evaluation]:
         return self._tail("evaluations", Evaluation, keep).read()
 
-    def events(self, keep: int = 2_000) -> list[Event]:
+    def events(self, keep: int | None = None) -> list[Event]:
+        """All events, oldest first: what is in force is folded from them."""
         return self._tail("events", Event, keep).read()
 
     def damaged(self) -> int:
         """Lines skipped by this store's readers because they are no valid record."""
         return sum(tail.damaged for tail in self._tails.values())
 
-    def _tail(self, name: str, kind: Any, keep: int | None) -> Tail[Any]:
-        key = (name, kind, keep)
+    def _tail(self, name: str, kind: Any, keep: int | None, only: type | None = None) -> Tail[Any]:
+        key = (name, kind, keep, only)
         if key not in self._tails:
-            self._tails[key] = Tail(self.folder / name, kind, keep)
+            self._tails[key] = Tail(self.folder / name, kind, keep, only)
         return self._tails[key]
 
     def prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:
@@ -197,37 +202,38 @@ class MetricsStore:
         if len(kept) >= self.history_size:
             limit = order(kept[0])
             actuals = {a.prediction_id: a for a in reversed(self.actuals())}
-            for path in self._finished("predictions", limit):
+
+            def keep_labelled(path: Path) -> None:
                 rows: Iterable[Prediction] = _records(path, Prediction)
                 archive([(p, actuals[p.id]) for p in rows if p.id in actuals])
-                path.unlink()
-                gone += 1
+
+            gone += self._delete("predictions", limit, keep_labelled)
             # An actual follows its prediction, so one recorded before the oldest prediction kept has none left.
-            for path in self._finished("actuals", limit):
-                path.unlink()
-                gone += 1
-        service = self.service(self.history_size)
+            gone += self._delete("actuals", limit)
+        service = self._tail("service", Stamp, self.history_size).read()
         if len(service) >= self.history_size:
-            for path in self._finished("service", order(service[0])):
-                path.unlink()
-                gone += 1
+            gone += self._delete("service", order(service[0]))
         return gone + self._thin_evaluations()
 
+    def _delete(self, name: str, limit: tuple[str, str], first: Callable[[Path], None] = lambda path: None) -> int:
+        """Delete the segments whose every record comes before `limit`, each after `first` has seen it."""
+        gone = 0
+        for path in self._finished(name, limit):
+            with closed_segment(path) as closed:
+                if closed:
+                    first(path)
+                    path.unlink()
+                    gone += 1
+        return gone
+
     def _thin_evaluations(self) -> int:
-        """Of evaluations that are no longer kept whole, keep the first of each hour and those in alarm."""
-        kept = self.evaluations(EVALUATIONS_KEPT_WHOLE)
+        """Of evaluations that are no longer kept whole, keep the first of each hour and of each run of alarms."""
+        kept = self._tail("evaluations", Stamp, EVALUATIONS_KEPT_WHOLE).read()
         thinned = 0
         for path in self._finished("evaluations", order(kept[0]) if kept else ("", "")):
-            hours: set[str] = set()
-            rows: list[Evaluation] = list(_records(path, Evaluation))
-            rest: list[Evaluation] = []
-            for row in rows:
-                if row.recorded_at[:13] not in hours or (row.alarms and not rest[-1].alarms):
-                    rest.append(row)
-                hours.add(row.recorded_at[:13])
-            if len(rest) < len(rows):
-                replace_whole(path, b"".join(msgspec.json.encode(r) + b"\n" for r in rest))
-                thinned += 1
+            with closed_segment(path) as closed:
+                if closed:
+                    thinned += _thin(path)
         return thinned
 
     def _finished(self, name: str, limit: tuple[str, str]) -> list[Path]:
@@ -238,6 +244,19 @@ class MetricsStore:
             if last and order(last[-1]) < limit:
                 paths.append(path)
         return paths
+
+
+def _thin(path: Path) -> bool:
+    rows: list[Evaluation] = list(_records(path, Evaluation))
+    rest: list[Evaluation] = []
+    hours: set[str] = set()
+    for row in rows:
+        if row.recorded_at[:13] not in hours or (row.alarms and not rest[-1].alarms):
+            rest.append(row)
+        hours.add(row.recorded_at[:13])
+    if len(rest) < len(rows):
+        replace_whole(path, b"".join(msgspec.json.encode(r) + b"\n" for r in rest))
+    return len(rest) < len(rows)
 
 
 def _records(path: Path, kind: Any) -> Iterator[Any]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pandas as pd
 
 from workbench import drift, performance, traffic
+from workbench.errors import DataError
 from workbench.evaluation import (
     DriftResult,
     Evaluation,
@@ -25,6 +26,7 @@ from workbench.evaluation import (
 from workbench.features import event_time, to_frame
 from workbench.metrics_store import MetricsStore, join
 from workbench.records import (
+    EARLIEST,
     Actual,
     Event,
     Label,
@@ -41,7 +43,7 @@ from workbench.segments import segment_start
 from workbench.settings import Settings
 from workbench.steering import steering
 
-MAX_PERIODS = 200
+MAX_PERIODS = 100
 Labelled = Sequence[tuple[Prediction, Actual]]
 
 
@@ -78,6 +80,7 @@ class ModelMonitor:
         self.store = store
         self.settings = settings
         self.clock = clock
+        self._refused_at = datetime.min.replace(tzinfo=UTC)
 
     def record(
         self,
@@ -103,8 +106,12 @@ class ModelMonitor:
             When the row happened; default now.
         probabilities : mapping of class to probability, optional
         """
+        now = utc_text(self.clock())
+        happened = utc_text(parse_utc(event_time)) if event_time else now
+        if not EARLIEST <= happened <= self.latest():
+            raise DataError(f"event time {happened} is not between 1900 and {self.latest()}")
         prediction = Prediction(
-            event_time=utc_text(parse_utc(event_time) if event_time else self.clock()),
+            event_time=happened,
             version=version,
             inputs=dict(inputs),
             output=output,
@@ -112,6 +119,10 @@ class ModelMonitor:
             response_s=response_s,
         )
         return self.store.append(prediction)[0]
+
+    def latest(self) -> str:
+        """The latest event time that is believed: a day from now, for clocks and zones that disagree."""
+        return utc_text(self.clock() + timedelta(days=1))
 
     def record_rows(
         self,
@@ -173,22 +184,29 @@ class ModelMonitor:
                 verdict.unknown.append(prediction_id)
         if fresh:
             self.store.append(*fresh)
-        if verdict.conflict or verdict.expired:
+        # Once an hour: a client that sends the same again and again must not fill the log.
+        if (verdict.conflict or verdict.expired) and self.clock() - self._refused_at >= timedelta(hours=1):
+            self._refused_at = self.clock()
             reason = f"{len(verdict.conflict)} conflicting and {len(verdict.expired)} expired actuals were not taken"
             data = {"conflict": verdict.conflict[:100], "expired": verdict.expired[:100]}
             self.store.append(Event(kind="feedback_refused", reason=reason, by="app", data=data))
         return verdict
 
-    def summary(self) -> ServiceResult:
-        """Service statistics now: rates, response times, errors, uptime, CPU and memory; all and by version."""
+    def summary(self, version: str | None = None) -> ServiceResult:
+        """Service statistics now: rates, response times, errors, uptime, CPU and memory; all and by version.
+
+        The verdict is over all requests, or over those that one version answered.
+        """
         evaluations = self.store.evaluations()
         uptimes = [e.service.uptime for e in evaluations if e.service.uptime]
         return traffic.summarise(
-            self.store.service(),
+            self.store.requests(),
+            self.store.heartbeats(),
             now=self.clock(),
             window=self.store.window_size,
             max_response_s=self.settings.monitor.max_response_s,
             before=uptimes[-1] if uptimes else None,
+            version=version,
         )
 
     def check(self, live: Metadata, reference: Sequence[FeatureProfile]) -> Evaluation:
@@ -210,7 +228,7 @@ class ModelMonitor:
             last_id=own[-1].id if own else None,
             first_event_time=times[0] if own else None,
             last_event_time=times[-1] if own else None,
-            service=self.summary(),
+            service=self.summary(live.version_id),
             drift=self._drift(own, live, reference),
             performance=self._performance(own, live),
             thresholds={

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from workbench.evaluation import PerformanceResult, Score
-from workbench.records import Task
+from workbench.records import METRICS, Task
 
 HIGHER_IS_BETTER = {
     "mse": False,
@@ -26,10 +26,6 @@ HIGHER_IS_BETTER = {
     "recall": True,
     "f1": True,
     "roc_auc": True,
-}
-METRICS: dict[Task, tuple[str, ...]] = {
-    "regression": ("mse", "rmse", "mae", "r2"),
-    "classification": ("accuracy", "precision", "recall", "f1", "roc_auc"),
 }
 
 

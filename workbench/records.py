@@ -17,6 +17,11 @@ Value = float | int | bool | str | None
 Label = float | int | bool | str
 
 FORMAT = 1
+EARLIEST = "1900-01-01T00:00:00.000000Z"
+METRICS: dict[Task, tuple[str, ...]] = {
+    "regression": ("mse", "rmse", "mae", "r2"),
+    "classification": ("accuracy", "precision", "recall", "f1", "roc_auc"),
+}
 
 
 def utc_text(moment: datetime) -> str:
@@ -26,7 +31,8 @@ def utc_text(moment: datetime) -> str:
     '2013-03-01T05:45:00.000000Z'
     """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: it leaves years before 1000 unpadded on some systems.
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_utc(text: str) -> datetime:

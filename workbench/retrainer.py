@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from workbench import drift
 from workbench.ensemble import Answers, Progress, answer_frame, build, fit, silent
-from workbench.errors import Busy, CorruptVersion
+from workbench.errors import Busy, CorruptVersion, UnknownVersion
 from workbench.features import to_rows
 from workbench.golden import Golden
 from workbench.metrics_store import MetricsStore
@@ -186,7 +186,7 @@ class ModelRetrainer:
         try:
             live = self.versions.live()
             return (self.versions.load(live.version_id) if live else None), ()
-        except CorruptVersion as error:
+        except (CorruptVersion, UnknownVersion) as error:
             return None, (f"no champion to compare with: {error}",)
 
     def _candidates(self, blocks: Blocks) -> list[Candidate]:

@@ -7,11 +7,13 @@ never read.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -165,11 +167,16 @@ class Writer:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{self._segment}.jsonl"
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            # Held for as long as this may still be written to: the pruner leaves it alone.
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
         return self._fd
 
     def _give_up_segment(self) -> None:
         """Ids of waiting lines keep naming the segment they were meant for; they are written to the next one."""
         if self._fd is not None:
+            if not os.fstat(self._fd).st_size:
+                # A full disk must not leave one empty file an attempt.
+                (self.folder / f"{self._segment}.jsonl").unlink(missing_ok=True)
             os.close(self._fd)
         self._fd = None
         self._name_segment()
@@ -180,19 +187,32 @@ class Writer:
         self._segment, self._line = segment_name(self._begun), 0
 
 
+@contextmanager
+def closed_segment(path: Path) -> Iterator[bool]:
+    """Whether no process writes to a segment any more; none will begin to while the block lasts."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 class Tail(Generic[R]):
     """Follows all segments of a folder and holds the last `keep` records in order (all of them, if None).
 
     Each `read` costs what was appended since the one before. Lines that are no valid record are skipped and counted
-    in `damaged`.
+    in `damaged`; of a folder of several kinds, `only` those of one are held.
     """
 
-    def __init__(self, folder: Path, kind: Any, keep: int | None) -> None:
+    def __init__(self, folder: Path, kind: Any, keep: int | None, only: type | None = None) -> None:
         self.folder = folder
         self.keep = keep
         self.damaged = 0
         self.records: list[R] = []
         self._decoder = msgspec.json.Decoder(kind)
+        self._only = only or object
         self._offsets: dict[str, int] = {}
         self._inodes: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -295,6 +315,10 @@ class Tail(Generic[R]):
     def _decode(self, lines: Sequence[bytes]) -> Iterator[R]:
         for line in lines:
             try:
-                yield self._decoder.decode(line)
+                record: Any = self._decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 self.damaged += 1
+            else:
+                wanted = isinstance(record, self._only)
+                if wanted:
+                    yield record

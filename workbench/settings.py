@@ -9,15 +9,16 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workbench.errors import SettingsError
-from workbench.records import Task
+from workbench.records import METRICS, Task
 
 FILE = "workbench.toml"
+PREFIX = "WORKBENCH_"
 
 
 class Section(BaseModel):
@@ -45,7 +46,7 @@ class MonitorSettings(Section):
     segment_rows: int = Field(5_000, ge=1)
     fsync: Literal["never", "always"] = "never"
     check_every_s: float = Field(30.0, gt=0)
-    period: str = Field("7D", pattern=r"^[1-9]\d*[DhH]$")
+    period: str = Field("7D", pattern=r"^[1-9]\d*[Dh]$")
     max_response_s: float = Field(1.0, gt=0)
 
 
@@ -114,13 +115,13 @@ class ReplaySettings(Section):
     data: str | None = None
     rows_per_s: float = Field(200.0, gt=0)
     batch: int = Field(40, ge=1, le=10_000)
-    actual_delay: str = Field("1D", pattern=r"^\d+[DhHms]$")
+    actual_delay: str = Field("1D", pattern=r"^\d+(D|h|min|s)$")
 
 
 class Settings(BaseSettings):
     """All settings in force for one workspace, and the folder they were read from."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="WORKBENCH_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
 
     root: Path
     model: ModelSettings
@@ -131,6 +132,15 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     pages: PagesSettings = PagesSettings()
     replay: ReplaySettings = ReplaySettings()
+
+    @model_validator(mode="after")
+    def _metric_of_the_task(self) -> Settings:
+        known = METRICS[self.model.task]
+        if self.metric not in known:
+            raise ValueError(
+                f"[performance] metric = {self.metric!r} is none of {', '.join(known)} ({self.model.task})"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -195,12 +205,43 @@ def load_settings(root: Path | str | None = None) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
     told.pop("root", None)
+    _check_types(told, path)
+    _check_environment()
     try:
         # WORKBENCH_ROOT has already spoken: as a field it would outrank the folder that was asked for.
         settings = Settings(**told, root=folder)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(e, path) for e in error.errors())) from error
     return settings.model_copy(update={"root": folder})
+
+
+def _check_types(told: dict[str, Any], path: Path) -> None:
+    """A number in quotes is a text: the environment has nothing but texts, a file can say what it means."""
+    for section, values in told.items():
+        field = Settings.model_fields.get(section)
+        for key, value in values.items() if isinstance(values, dict) and field else ():
+            wanted = getattr(field.annotation, "model_fields", {}).get(key) if field else None
+            kind = wanted.annotation if wanted else None
+            if (
+                (kind in (int, float, bool)
+                and isinstance(value, str))
+                or (kind in (int, float) and isinstance(value, bool))
+            ):
+                shown = "true or false" if kind is bool else "a number"
+                raise SettingsError(f"{path}: '{section}.{key}' is {value!r}: it takes {shown}, without quotes")
+
+
+def _check_environment() -> None:
+    """A misspelt variable would otherwise change nothing and say nothing."""
+    for name in os.environ:
+        if not name.startswith(PREFIX) or name == f"{PREFIX}ROOT":
+            continue
+        section, _, key = name.removeprefix(PREFIX).lower().partition("__")
+        if section not in Settings.model_fields or not key:
+            raise SettingsError(
+                f"environment variable {name} names no setting; they are {PREFIX}ROOT and {PREFIX}<SECTION>__<KEY> "
+                f"with a section of {', '.join(_keys([]))}"
+            )
 
 
 def with_recipe(settings: Settings, recipe: str | None) -> Settings:
@@ -232,6 +273,8 @@ def _explain(error: object, path: Path) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         group = f"[{where[0]}]" if len(where) > 1 else "the file"
         return f"{source}: unknown key {key!r}{hint} (allowed in {group}: {', '.join(allowed)})"
+    if error["type"] == "value_error":
+        return f"{source}: {error['ctx']['error']}"
     if error["type"] == "missing":
         return f"{source}: {key!r} is missing; {FILE} must have it"
     return f"{source}: {key!r} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -5,7 +5,6 @@ Pure functions on records: no disk, no clock.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -21,18 +20,20 @@ MISSED_BEATS = 3
 
 
 def summarise(
-    records: Sequence[Request | Heartbeat],
+    requests: Sequence[Request],
+    beats: Sequence[Heartbeat],
     *,
     now: datetime,
     window: int,
     max_response_s: float,
     before: Uptime | None = None,
+    version: str | None = None,
 ) -> ServiceResult:
     """Statistics of the last `window` prediction requests, and of the workers that answered them.
 
     Parameters
     ----------
-    records : requests and heartbeats of all workers, oldest first
+    requests, beats : of all workers, oldest first
     now : aware datetime
     window : int
         How many requests are looked at.
@@ -40,25 +41,44 @@ def summarise(
         A mean response time above it is an alarm, from 20 requests on.
     before : Uptime, optional
         Uptime as of an earlier evaluation, so that heartbeats that are gone still count.
+    version : str, optional
+        The verdict is over this version's requests: a new one does not answer for the slowness of the old.
     """
-    requests = [r for r in records if isinstance(r, Request) and r.path == PREDICT][-window:]
-    beats = [r for r in records if isinstance(r, Heartbeat)]
-    traffic = _traffic(requests, now)
-    groups: dict[str, list[Request]] = defaultdict(list)
-    for request in requests:
-        groups[request.version or "none"].append(request)
-    workers = _workers(beats, now)
-    state, sentence = _verdict(traffic, max_response_s)
+    asked = [r for r in requests if r.path == PREDICT][-window:]
+    traffic, workers = _traffic(asked, now), _workers(beats, now)
+    by_version = {v: _of_version(v, asked, beats, workers, now) for v in {r.version for r in asked if r.version}}
+    judged = traffic if version is None else by_version.get(version, Traffic(requests=0, rows=0))
+    state, sentence = _verdict(judged, max_response_s)
     return ServiceResult(
         state=state,
         sentence=sentence,
         all=traffic,
-        by_version={version: _traffic(group, now) for version, group in groups.items()},
+        by_version=by_version,
         uptime=uptime(beats, now, before),
         workers=workers,
         cpu_share=sum(w.cpu_share for w in workers) if workers else None,
         memory_mb=sum(w.memory_mb for w in workers) if workers else None,
     )
+
+
+def _of_version(
+    version: str, asked: Sequence[Request], beats: Sequence[Heartbeat], workers: Sequence[Worker], now: datetime
+) -> Traffic:
+    """A version's requests, what its workers cost now, and how long some worker has been on it."""
+    own = [w for w in workers if w.version == version]
+    return msgspec.structs.replace(
+        _traffic([r for r in asked if r.version == version], now),
+        cpu_share=sum(w.cpu_share for w in own),
+        memory_mb=sum(w.memory_mb for w in own),
+        up_s=_up_s([b for b in beats if b.version == version]),
+    )
+
+
+def _up_s(beats: Sequence[Heartbeat]) -> float:
+    """Seconds between beats that followed each other without a gap."""
+    times = [parse_utc(b.recorded_at).timestamp() for b in beats]
+    gaps = zip(times, times[1:], beats[1:], strict=False)
+    return sum(later - earlier for earlier, later, b in gaps if later - earlier <= MISSED_BEATS * b.every_s)
 
 
 def _verdict(traffic: Traffic, max_response_s: float) -> tuple[State, str]:

@@ -113,6 +113,7 @@ def gather(settings: Settings, metrics: MetricsStore, training: TrainingStore) -
     base = read_source(model.data, settings.root, "[model] data")
     schema = infer_schema(base, task=model.task, target=model.target, time=model.time, features=model.features)
     frame = pd.concat([_base_rows(base, schema), _labelled_rows(schema, metrics, training)], ignore_index=True)
+    frame[schema.target] = _target(frame[schema.target], schema)
     known = frame[schema.target].notna()
     frame = frame[known].sort_values(TIME, kind="stable")
     if model.key:
@@ -127,7 +128,7 @@ def gather(settings: Settings, metrics: MetricsStore, training: TrainingStore) -
 
 def _base_rows(base: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     frame = align(base, schema)
-    frame[schema.target] = _target(base[schema.target], schema)
+    frame[schema.target] = base[schema.target].astype(object)
     frame[TIME] = _times(base, schema)
     frame[PREDICTION_ID] = None
     return frame
@@ -139,7 +140,7 @@ def _labelled_rows(schema: Schema, metrics: MetricsStore, training: TrainingStor
     labelled = list({row[0]: row for row in [*training.labelled(), *live]}.values())
     inputs = pd.DataFrame([row[2] for row in labelled], columns=schema.names)
     frame = align(inputs, schema)
-    frame[schema.target] = _target(pd.Series([row[3] for row in labelled], dtype=object), schema)
+    frame[schema.target] = pd.Series([row[3] for row in labelled], dtype=object)
     frame[TIME] = pd.to_datetime([row[1] for row in labelled], format="ISO8601", utc=True).as_unit("us")
     frame[PREDICTION_ID] = [row[0] for row in labelled]
     return frame
@@ -147,11 +148,13 @@ def _labelled_rows(schema: Schema, metrics: MetricsStore, training: TrainingStor
 
 def _target(column: pd.Series, schema: Schema) -> Any:
     if schema.task == "classification":
-        texts = [None if pd.isna(v) else label_text(v) for v in column]
-        numeric = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
-        # Numbers stay numbers, so that 0 and 1 come back as 0 and 1 and not as "0" and "1".
-        whole = bool((numeric.notna() == pd.Series(texts).notna()).all())
-        return numeric.to_numpy() if whole else np.array(texts, dtype=object)
+        there = column.notna()
+        # Numbers stay numbers, so that 0 and 1 come back as 0 and 1; texts stay texts, so that "01" does.
+        if not any(isinstance(v, str) for v in column[there]):
+            return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+        return np.array(
+            [label_text(v) if known else None for v, known in zip(column, there, strict=True)], dtype=object
+        )
     try:
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:

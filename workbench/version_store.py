@@ -84,6 +84,15 @@ class VersionStore:
         except filelock.Timeout:
             return True
 
+    def check_free(self, version_id: str) -> None:
+        """Raise unless this can be a new version's id: VersionTaken if it exists or is being made.
+
+        A look before work is handed out; `claim` is what decides.
+        """
+        check_id(version_id)
+        if (self.folder / "models" / version_id).exists():
+            raise VersionTaken(_taken(version_id))
+
     def claim(self, version_id: str | None = None) -> str:
         """Reserve an id by an exclusive mkdir; without one, the time is the id and a later instant is tried if taken.
 
@@ -101,10 +110,7 @@ class VersionStore:
             try:
                 (models / version_id).mkdir()
             except FileExistsError as error:
-                raise VersionTaken(
-                    f"version {version_id!r} exists, or is being made; choose another id "
-                    f"(`python main.py versions` lists them)"
-                ) from error
+                raise VersionTaken(_taken(version_id)) from error
             return version_id
         while True:
             made = f"{self.clock():%Y%m%dT%H%M%S%fZ}"
@@ -272,7 +278,14 @@ class VersionStore:
 
     def _read(self, version_id: str, name: str, kind: Any) -> Any:
         self._check_hash(version_id, name, self._hashes(version_id).get(name))
-        return msgspec.json.decode((self.folder / "models" / version_id / name).read_bytes(), type=kind)
+        try:
+            return msgspec.json.decode((self.folder / "models" / version_id / name).read_bytes(), type=kind)
+        except msgspec.DecodeError as error:
+            raise CorruptVersion(f"{version_id}: {name} is of a form this release does not read: {error}") from error
+
+
+def _taken(version_id: str) -> str:
+    return f"version {version_id!r} exists, or is being made; choose another id (`python main.py versions` lists them)"
 
 
 def check_id(version_id: str) -> None:

@@ -168,3 +168,18 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_serving(client):
     until(lambda: "ghost" in str(client.get("/health").json()["reasons"]))
     assert predict(client, ROW).json()["model_version"] == "first"
     assert client.get("/health").json()["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    "row", [ROW | {"km": 1e40}, ROW | {"at": "2099-01-01"}, ROW | {"at": "0001-01-01"}], ids=["huge", "late", "early"]
+)
+def test_values_no_model_and_no_calendar_can_take_are_422(shared, row):
+    assert predict(shared, row).status_code == 422
+
+
+def test_a_class_nobody_has_seen_is_a_422_and_spoils_no_training(classifier):
+    (known,) = predict(classifier, ROW).json()["prediction_ids"]
+    response = classifier.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": "banana"}]})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["allowed"] == "one of 0, 1"
+    assert classifier.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": 1}]}).status_code == 200

@@ -199,9 +199,18 @@ def test_a_retrain_can_be_cancelled_and_nothing_of_it_is_left(client):
     assert VersionStore(client.settings.versions_dir).ids() == ["first"]
 
 
-@pytest.mark.parametrize("body", [{"version_id": "../up"}, {"recipe": "os:system"}, {"promote": "maybe"}, {"more": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [{"version_id": "../up"}, {"recipe": "os:system"}, {"promote": "maybe"}, {"more": 1}, {"reason": "a\x00b"}],
+    ids=["id", "recipe", "promote", "more", "reason"],
+)
 def test_a_retrain_request_that_cannot_be_is_422(shared, body):
     assert ask(shared, "POST", "/retrain", json=body)[0] == 422
+
+
+def test_a_taken_id_is_refused_before_any_work(client):
+    assert ask(client, "POST", "/retrain", json={"version_id": "first"})[0] == 409
+    assert [e["kind"] for e in ask(client, "GET", "/events")[1]["items"]].count("retrain_started") == 1
 
 
 def test_prometheus_text_is_valid_and_counts(client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,7 +84,12 @@ def init(
         if column not in frame.columns:
             raise SettingsError(f"{data} has no column {column!r}; it has {', '.join(map(str, frame.columns))}")
     time = time or _time_column(frame)
-    target = target or [str(c) for c in frame.columns if c != time][-1]
+    rest = [str(c) for c in frame.columns if c != time]
+    if len(rest) < 2:
+        raise SettingsError(
+            f"{data} has the columns {', '.join(map(str, frame.columns))}: a target and a feature are needed"
+        )
+    target = target or rest[-1]
     guessed = task or _task(frame[target])
     shown = os.path.relpath(where, root) if where.is_relative_to(root) else str(where)
     others = [str(c) for c in frame.columns if c not in (target, time)]
@@ -155,5 +161,5 @@ def _name(path: Path) -> str:
 
 
 def _toml(text: str) -> str:
-    """As the inside of a basic TOML string."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    """As the inside of a basic TOML string, whose escapes are JSON's."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]

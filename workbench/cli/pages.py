@@ -96,7 +96,7 @@ def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, st
     folder = CHECKOUT if (CHECKOUT / "notebooks").is_dir() else settings.root
     argv = [
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser"),
-        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.ip={settings.pages.host}",
         f"--ServerApp.port={settings.pages.lab_port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}",

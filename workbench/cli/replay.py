@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli.show import Json, print_json
+from workbench.cli.show import Json, print_json, reachable
 from workbench.errors import DataError, SettingsError, WorkbenchError
 
 if TYPE_CHECKING:
     import httpx2
     import pandas as pd
 
+    from workbench.records import Prediction
     from workbench.settings import Settings
 
 TRIES = 5
@@ -84,12 +86,28 @@ def traffic(
     keep = times.notna()
     if since:
         keep &= times >= _moment(since)
-    elif not data and not recorded and (newest := newest_event_time(settings)):
-        keep &= times > _moment(newest)
+    elif not data and not recorded:
+        keep &= _unsent(times, settings)
     if until:
         keep &= times < _moment(until)
     order = times[keep].sort_values(kind="stable").index
     return frame.loc[order].head(limit) if limit is not None else frame.loc[order]
+
+
+def _unsent(times: pd.Series, settings: Settings) -> pd.Series:
+    """Rows after those on record; of the last minute that was begun, those that are still missing."""
+    recorded = [p.event_time for p in _history(settings) if _moment(p.event_time) <= times.max()]
+    if not recorded:
+        return times.notna()
+    newest = max(recorded)
+    begun = times == _moment(newest)
+    return (times > _moment(newest)) | (begun & (begun.cumsum() > recorded.count(newest)))
+
+
+def _history(settings: Settings) -> list[Prediction]:
+    from workbench.metrics_store import MetricsStore
+
+    return MetricsStore.of(settings).history()
 
 
 def _moment(text: str) -> pd.Timestamp:
@@ -102,13 +120,6 @@ def _moment(text: str) -> pd.Timestamp:
     return moment.tz_localize("UTC") if moment.tz is None else moment
 
 
-def newest_event_time(settings: Settings) -> str | None:
-    """The newest event time on record: where a traffic that was cut off goes on."""
-    from workbench.metrics_store import MetricsStore
-
-    return max((p.event_time for p in MetricsStore.of(settings).history()), default=None)
-
-
 def _recorded(settings: Settings) -> pd.DataFrame:
     import pandas as pd
 
@@ -116,8 +127,9 @@ def _recorded(settings: Settings) -> pd.DataFrame:
 
     metrics = MetricsStore.of(settings)
     actuals = {a.prediction_id: a.actual for a in reversed(metrics.actuals())}
+    time = settings.model.time
     rows = [
-        {**p.inputs, settings.model.time or "event_time": p.event_time, settings.model.target: actuals.get(p.id)}
+        {**p.inputs, **({time: p.event_time} if time else {}), settings.model.target: actuals.get(p.id)}
         for p in metrics.history()
     ]
     if not rows:
@@ -149,7 +161,7 @@ class Replay:
 
         self.settings = settings
         self.frame = frame
-        self.url = url or f"http://{settings.service.host}:{settings.service.port}"
+        self.url = url or f"http://{reachable(settings.service.host)}:{settings.service.port}"
         self.rows_per_s = rows_per_s or settings.replay.rows_per_s
         self.delay = pd.Timedelta(settings.replay.actual_delay)
         self.counts = {"rows": 0, "requests": 0, "actuals": 0, "retried": 0}
@@ -207,13 +219,13 @@ class Replay:
         self.counts["requests"] += 1
 
     def _send_actuals(self, client: httpx2.Client, now: Any) -> None:
-        due = []
         while self._waiting and (now is None or self._waiting[0][0] <= now):
-            _, prediction_id, actual = self._waiting.popleft()
-            due.append({"prediction_id": prediction_id, "actual": actual})
-        for start in range(0, len(due), 1000):
-            self._post(client, "/feedback", {"actuals": due[start : start + 1000]})
-        self.counts["actuals"] += len(due)
+            first = list(islice(self._waiting, 1000))
+            due = [{"prediction_id": i, "actual": y} for moment, i, y in first if now is None or moment <= now]
+            self._post(client, "/feedback", {"actuals": due})
+            for _ in due:
+                self._waiting.popleft()
+            self.counts["actuals"] += len(due)
 
     def _post(self, client: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
         import httpx2

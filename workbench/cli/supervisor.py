@@ -65,7 +65,7 @@ class Supervisor:
     """Watches over some children until it is told to stop.
 
     Use as a context: the children start on entry, in order, and are ended on the way out, last one first.
-    SIGTERM and SIGINT set `stopping`.
+    SIGTERM, SIGINT and SIGHUP set `stopping`.
     """
 
     def __init__(self, children: Sequence[Child], *, say: Callable[[str], None] = print) -> None:
@@ -75,7 +75,8 @@ class Supervisor:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Supervisor:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # A closed terminal ends everything, as Ctrl-C does.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._before[number] = signal.signal(number, self._stop_asked)
         try:
             for child in self.children:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.show import number, print_table, when
+from workbench.cli.show import Json, number, print_json, print_table, reachable, when
 from workbench.cli.supervisor import Child, Supervisor, check_port
+from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
 def up(
     context: typer.Context,
     demo: Annotated[bool, typer.Option(help="Send the traffic of [replay] and tell what happened.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Start service, maintainer, dashboard and JupyterLab; train a first version if there is none; until Ctrl-C."""
     from workbench.cli.pages import lab_process, voila_process
@@ -56,31 +58,32 @@ def up(
             addresses = _addresses(settings)
             _wait(supervisor, addresses)
             if not supervisor.stopping:
-                _print_addresses({name: url for name, (url, _) in addresses.items()}, logs)
+                _print_addresses({name: url for name, (url, _) in addresses.items()}, logs, as_json)
             if demo:
-                _play(settings, supervisor)
+                _play(settings, supervisor, as_json)
             if not demo or sys.stdin.isatty():
                 if not supervisor.stopping:
-                    print("running; Ctrl-C stops everything", flush=True)
+                    print("running; Ctrl-C stops everything", file=sys.stderr, flush=True)
                 supervisor.run()
 
 
 def _train_first(settings: Settings) -> None:
-    import subprocess
-
-    print("no version is live: training the first one", flush=True)
+    print("no version is live: training the first one", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "workbench.cli", "--root", str(settings.root), "train", "--reason=first version"]
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        raise typer.Exit(code)
+    training = Child("training", [*command, "--json"], log=settings.metrics_dir / "logs" / "first-training.log")
+    with Supervisor([training]) as supervisor:
+        while training.process is not None and training.process.poll() is None and not supervisor.stopping:
+            time.sleep(0.1)
+    if training.process is None or training.process.returncode:
+        raise WorkbenchError(f"the first training did not end well; see {training.log}")
 
 
 def _addresses(settings: Settings) -> dict[str, tuple[str, str]]:
     service, pages = settings.service, settings.pages
     return {
-        "service": (f"http://{service.host}:{service.port}", "/ready"),
-        "dashboard": (f"http://{pages.host}:{pages.dashboard_port}", "/voila/static/voila.js"),
-        "JupyterLab": (f"http://{pages.host}:{pages.lab_port}/lab", ""),
+        "service": (f"http://{reachable(service.host)}:{service.port}", "/ready"),
+        "dashboard": (f"http://{reachable(pages.host)}:{pages.dashboard_port}", "/voila/static/voila.js"),
+        "JupyterLab": (f"http://{reachable(pages.host)}:{pages.lab_port}/lab", ""),
     }
 
 
@@ -100,7 +103,11 @@ def _wait(supervisor: Supervisor, addresses: dict[str, tuple[str, str]]) -> None
             supervisor.until(partial(answers, url + path), f"{name} at {url}")
 
 
-def _print_addresses(addresses: dict[str, str], logs: Path) -> None:
+def _print_addresses(addresses: dict[str, str], logs: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"addresses": addresses, "logs": str(logs)})
+        sys.stdout.flush()
+        return
     rows = list(addresses.items())
     rows.append(("token", "python main.py token   (maintenance, dashboard buttons, JupyterLab login)"))
     rows.append(("logs", str(logs)))
@@ -108,23 +115,23 @@ def _print_addresses(addresses: dict[str, str], logs: Path) -> None:
     sys.stdout.flush()
 
 
-def _play(settings: Settings, supervisor: Supervisor) -> None:
-    from workbench.cli.replay import Replay, newest_event_time, traffic, with_bar
+def _play(settings: Settings, supervisor: Supervisor, as_json: bool) -> None:
+    from workbench.cli.replay import Replay, traffic, with_bar
 
     rows = traffic(settings)
     if not len(rows):
         print(
-            f"all traffic up to {when(newest_event_time(settings))} has been sent before; to play it again, "
-            f"delete versions/ and metrics/ (all but their README.md)"
+            "all traffic has been sent before; to play it again, forget it with `make clean` "
+            "(or delete versions/ and metrics/, all but their README.md)",
+            file=sys.stderr,
         )
     else:
-        print(f"sending {len(rows)} rows, {settings.replay.rows_per_s:g} a second", flush=True)
         for _ in with_bar(Replay(settings, rows)):
             supervisor.look()
             if supervisor.stopping:
                 break
         _settle(settings, supervisor)
-    _print_summary(settings)
+    _print_summary(settings, as_json)
 
 
 def _settle(settings: Settings, supervisor: Supervisor) -> None:
@@ -144,7 +151,7 @@ def _settle(settings: Settings, supervisor: Supervisor) -> None:
         time.sleep(0.2)
 
 
-def _print_summary(settings: Settings) -> None:
+def _print_summary(settings: Settings, as_json: bool) -> None:
     """What happened: versions, attempts with reasons, error before and after each switch."""
     from workbench.metrics_store import MetricsStore
     from workbench.version_store import VersionStore
@@ -162,6 +169,12 @@ def _print_summary(settings: Settings) -> None:
         "rolled_back",
     )
     events = [e for e in metrics.events() if e.kind in told]
+    if as_json:
+        last = metrics.evaluations(1)
+        print_json(
+            {"events": events, "versions": versions.all(), "live": live, "evaluation": last[-1] if last else None}
+        )
+        return
     print_table(
         "what happened",
         ["when", "what", "version", "why"],

@@ -122,7 +122,7 @@ class Actions(W.VBox):
     def _ask(self, deed: str, target: str) -> None:
         if self._refused():
             return
-        self.pending = (deed, target, self.reason.value.strip()[:MAX_REASON] or "by request")
+        self.pending = (deed, target, _line(self.reason.value)[:MAX_REASON] or "by request")
         self.question.value = tag("p", _question(deed, target))
 
     def _cancel(self) -> None:
@@ -188,6 +188,11 @@ class Actions(W.VBox):
 
     def _say(self, text: str) -> None:
         self.status.value = Markup(f'<div class="wb-said" role="status">{tag("span", text)}</div>')
+
+
+def _line(text: str) -> str:
+    """A text from the page as one line: control characters have no place on a command line."""
+    return "".join(c for c in text if c.isprintable()).strip()
 
 
 def _question(deed: str, target: str) -> str:
