@@ -85,12 +85,12 @@ class VersionStore:
             return True
 
     def check_free(self, version_id: str) -> None:
-        """Raise unless this can be a new version's id: VersionTaken if it exists or is being made.
+        """Raise unless this can be a new version's id: VersionTaken if it is published.
 
-        A look before work is handed out; `claim` is what decides.
+        A look before work is handed out; `claim`, which also knows what is being made, decides.
         """
         check_id(version_id)
-        if (self.folder / "models" / version_id).exists():
+        if self._manifest(version_id).exists():
             raise VersionTaken(_taken(version_id))
 
     def claim(self, version_id: str | None = None) -> str:
