@@ -101,6 +101,8 @@ def test_a_killed_training_frees_the_lock_and_its_id_for_the_next(jobs):
     os.kill(job.pid, signal.SIGKILL)
     until(lambda: jobs.running() is None)
     assert jobs.bury()[0].state == "died"
+    # The last thread of a killed process may end a moment after the process is said to be gone.
+    until(lambda: not VersionStore(jobs.settings.versions_dir).retraining())
     again = jobs.start(reason="r", by="test", version_id="second", promote="never")
     until(lambda: jobs.read(again.id).state not in ("starting", "running"))
     assert jobs.read(again.id).state == "done"
