@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from workbench.records import Event, Prediction, parse_utc
-from workbench.segments import Tail, Writer, order, segment_start
+from workbench.segments import Writer, order, segment_start
+from workbench.tails import Tail
 
 
 def event(text: str) -> Event:

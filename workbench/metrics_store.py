@@ -25,7 +25,8 @@ from workbench.records import (
     Stamp,
     utc_now,
 )
-from workbench.segments import Tail, Writer, closed_segment, order
+from workbench.segments import Writer, closed_segment, order
+from workbench.tails import Tail
 
 if TYPE_CHECKING:
     from workbench.settings import Settings

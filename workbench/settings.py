@@ -222,10 +222,8 @@ def _check_types(told: dict[str, Any], path: Path) -> None:
         for key, value in values.items() if isinstance(values, dict) and field else ():
             wanted = getattr(field.annotation, "model_fields", {}).get(key) if field else None
             kind = wanted.annotation if wanted else None
-            if (
-                (kind in (int, float, bool)
-                and isinstance(value, str))
-                or (kind in (int, float) and isinstance(value, bool))
+            if (kind in (int, float, bool) and isinstance(value, str)) or (
+                kind in (int, float) and isinstance(value, bool)
             ):
                 shown = "true or false" if kind is bool else "a number"
                 raise SettingsError(f"{path}: '{section}.{key}' is {value!r}: it takes {shown}, without quotes")
