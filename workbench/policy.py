@@ -16,7 +16,7 @@ from workbench.settings import RetrainSettings
 
 ATTEMPT = "retrain_started"
 CONFIDENCE = 0.95
-ROUNDS = 1_000
+ROUNDS = 400
 
 
 def decide(
