@@ -89,9 +89,12 @@ def test_the_second_comer_is_refused_while_one_trains(trained):
 
 def test_a_training_that_fails_publishes_nothing_and_frees_its_id(trained):
     trips(10).to_csv(trained.root / "trips.csv", index=False)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError) as held:
         retrainer(trained).retrain("second")
+    assert held.value
     store = VersionStore(trained.versions_dir)
+    # Also while somebody still holds the error, as an interactive session does.
+    assert not store.retraining()
     assert store.ids() == ["first"]
     assert kinds(trained)[-2:] == ["retrain_started", "retrain_failed"]
     assert store.claim("second") == "second"

@@ -113,9 +113,8 @@ class ModelRetrainer:
         """
         if version_id is not None:
             check_id(version_id)
-        lock = self.versions.retrain_lock()
         try:
-            lock.acquire(timeout=2)
+            lock = self.versions.retrain_lock().acquire(timeout=2)
         except filelock.Timeout as error:
             raise Busy("a retrain is under way; wait for it, or cancel it") from error
         with lock:
