@@ -53,7 +53,7 @@ test: lint ## everything: also real processes, notebooks, and the dashboard in C
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
+	  --no-annotate --no-header -o requirements.lock
 
 picture: setup ## take docs/dashboard.png from a running demo
 	@$(BIN)/python docs/picture.py
