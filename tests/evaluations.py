@@ -1,14 +1,25 @@
 """Evaluations to reason about, made of the parts a test cares for."""
 
-from workbench.evaluation import DriftResult, Evaluation, PerformanceResult, ServiceResult, Traffic
+from workbench.evaluation import (
+    DataResult,
+    DriftResult,
+    Evaluation,
+    ModelView,
+    PerformanceResult,
+    ServiceResult,
+    Traffic,
+)
 from workbench.records import utc_text
+
+# What each part is in when it is in alarm.
+ALARMS = {"data": "broken", "drift": "drift", "model": "drift", "performance": "alarm", "service": "alarm"}
 
 
 def evaluation(now, *alarms: str, version: str = "v", n: int = 100) -> Evaluation:
     """A check at a moment with these parts in alarm and the others well."""
 
     def state(name: str):
-        return {"state": "alarm" if name in alarms else "ok", "sentence": f"{name} sentence"}
+        return {"state": ALARMS[name] if name in alarms else "ok", "sentence": f"{name} sentence"}
 
     return Evaluation(
         recorded_at=utc_text(now),
@@ -19,7 +30,9 @@ def evaluation(now, *alarms: str, version: str = "v", n: int = 100) -> Evaluatio
         first_event_time=None,
         last_event_time=None,
         service=ServiceResult(**state("service"), all=Traffic(requests=0, rows=0)),
+        data=DataResult(**state("data")),
         drift=DriftResult(**state("drift"), n=n),
+        model=ModelView(**state("model")),
         performance=PerformanceResult(**state("performance"), metric="mae", n=n, labelled=n),
         thresholds={},
     )

@@ -1,246 +1,301 @@
 """How far has production traffic moved from what the version was trained on?
 
-Pure functions on arrays: no disk, no clock, no random state. Every score comes with the band it stays in when nothing
-has moved, at this window's size and this reference's; an alarm needs a score beyond its band *and* beyond the
-effect that the settings call large enough to matter.
+Pure: no disk, no clock, no random state. A verdict of drift needs a score that is improbable without drift, at this
+window's and this reference's size, *and* an effect that the settings call large enough to matter.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
-from scipy.special import chdtri
 
-from workbench.evaluation import DriftResult, FeatureDrift, FeatureProfile
-from workbench.records import Schema, State
+from workbench import bands, broken, channels, drift_words
+from workbench.channels import Column, Measured
+from workbench.evaluation import Channel, DataResult, DriftResult, FeatureDrift, FeatureProfile, Impact
+from workbench.records import State
+from workbench.settings import DriftSettings
 
-BINS = 20
-CATEGORIES_SHOWN = 20
-
-
-def profile(frame: pd.DataFrame, schema: Schema) -> tuple[FeatureProfile, ...]:
-    """Summarise a reference, feature by feature, so that later checks need not read it again.
-
-    Parameters
-    ----------
-    frame : DataFrame, shape (n_rows, n_features)
-        As `features.align` gives it.
-
-    Returns
-    -------
-    tuple of FeatureProfile
-        Moments of the values present, quantile edges for pictures, category shares of the values present.
-    """
-    return tuple(
-        _categorical_profile(f.name, frame[f.name])
-        if f.kind == "categorical"
-        else _numeric_profile(f.name, f.kind, frame[f.name].to_numpy(dtype=float))
-        for f in schema.features
-    )
-
-
-def _numeric_profile(name: str, kind: Any, column: np.ndarray) -> FeatureProfile:
-    values = column[np.isfinite(column)]
-    missing = 1 - len(values) / max(len(column), 1)
-    if not len(values):
-        return FeatureProfile(name=name, kind=kind, n=len(column), missing_share=missing)
-    mean, std = float(values.mean()), _std(values)
-    standard = (values - mean) / std if std else np.zeros(1)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
-    return FeatureProfile(
-        name=name,
-        kind=kind,
-        n=len(column),
-        missing_share=missing,
-        mean=mean,
-        std=std,
-        kurtosis=float((standard**4).mean()) or 3.0,
-        edges=tuple(float(e) for e in edges),
-    )
-
-
-def _std(values: np.ndarray) -> float:
-    """Of equal values it is 0, and not the rounding error of their mean."""
-    return float(values.std()) if values.min() < values.max() else 0.0
-
-
-def _categorical_profile(name: str, column: pd.Series) -> FeatureProfile:
-    shares = column.value_counts(normalize=True)
-    return FeatureProfile(
-        name=name,
-        kind="categorical",
-        n=len(column),
-        missing_share=float(column.isna().mean()) if len(column) else 0.0,
-        shares={str(k): float(v) for k, v in shares.items()},
-    )
+# A window that slides on is looked at again and again. Over one full window of new rows the largest of all those looks
+# passes a far bound z about z^2 times as often as a single look does (Pickands 1969); z is about 4.5 here.
+LOOKS = 20
+# Channels that see only values like those the model has learnt from.
+FAMILIAR = ("mean", "std", "distribution")
+# What a shift must be, in standard deviations, to be seen in any case; with fewer rows the verdict is insufficient.
+RESOLUTION = 1.0
 
 
 def check(
     window: pd.DataFrame,
     reference: Sequence[FeatureProfile],
     *,
-    min_rows: int,
-    max_mean_shift: float,
-    max_std_ratio: float,
-    max_share_shift: float,
+    limits: DriftSettings,
     false_alarm_rate: float,
     accepted: Mapping[str, str] | None = None,
+    misfits: Mapping[str, int] | None = None,
 ) -> DriftResult:
     """A window beside its reference.
 
     Parameters
     ----------
     window : DataFrame, shape (n_rows, n_features)
-    reference : the live version's profile
-    min_rows : int
-        Below this the verdict is `insufficient`.
-    max_mean_shift : float
-        In standard deviations of the reference; beyond it (and beyond the band) is an alarm.
-    max_std_ratio : float
-        Above 1; an alarm beyond it or below its inverse.
-    max_share_shift : float
-        From 0 to 1: the share of the window that would have to change category to match the reference.
+        In the order of arrival, as `features.to_frame` gives it.
+    reference : profile of each feature
+    limits : DriftSettings
+        The smallest effects that count.
     false_alarm_rate : float
-        Width of the bands: the chance that any score of a check leaves its band without drift.
+        False alarm episodes allowed per full window of new rows, over all features and channels together.
     accepted : mapping of feature to reason, optional
-        Features whose drift a person took as the new normal; they raise no alarm.
+        What a person took as the new normal; it raises no alarm.
+    misfits : mapping of feature to count, optional
+        Values that were of another type, or not there at all; they stand as missing in the window.
 
     Returns
     -------
     DriftResult
+        The features that moved furthest beyond chance first. `level` is what a single look was allowed.
+
+    Examples
+    --------
+    >>> from workbench.profiles import numeric
+    >>> rng = np.random.default_rng(0)
+    >>> temp = numeric("temp", "numeric", rng.normal(39, 11, 5_000))
+    >>> warm = pd.DataFrame({"temp": rng.normal(71, 11, 1_000)})
+    >>> check(warm, [temp], limits=DriftSettings(), false_alarm_rate=0.01).sentence
+    'temp: mean 71.2, was 39 (+2.9 sd, 43x noise)'
     """
-    n = len(window)
-    if n < min_rows:
-        sentence = f"insufficient: {n} predictions of this version, {min_rows} are needed"
-        return DriftResult(state="insufficient", sentence=sentence, n=n)
-    scores = sum(1 if p.kind == "categorical" else 2 for p in reference)
-    chance = false_alarm_rate / max(scores, 1)
-    z = NormalDist().inv_cdf(1 - chance / 2)
-    results = []
-    for p in reference:
-        if p.kind == "categorical":
-            results.append(_categorical(window[p.name], p, chance, max_share_shift))
-        else:
-            column = window[p.name].to_numpy(dtype=float)
-            results.append(_numeric(column, p, z, max_mean_shift, max_std_ratio))
-    results = [_accept(r, accepted or {}) for r in results]
-    alarms = [r for r in results if r.state == "alarm"]
-    sentence = "; ".join(r.sentence for r in alarms) or f"no drift in {len(results)} features over {n} predictions"
-    return DriftResult(state="alarm" if alarms else "ok", sentence=sentence, n=n, features=tuple(results))
+    taken = channels.columns(window, reference)
+    measured = channels.measure(taken, limits)
+    signs = [broken.signs(col, (misfits or {}).get(col.profile.name, 0)) for col in taken]
+    looks = [_Look(*parts) for parts in zip(taken, measured, signs, strict=True)]
+    level = _discoveries(looks, false_alarm_rate / LOOKS, accepted or {})
+    single = false_alarm_rate / max(len(looks), 1)
+    features = [_accept(_judge(look, level, single), accepted or {}) for look in looks]
+    return summarise(features, n=len(window), level=level)
 
 
-def _accept(result: FeatureDrift, accepted: Mapping[str, str]) -> FeatureDrift:
-    if result.state != "alarm" or result.feature not in accepted:
-        return result
-    sentence = f"{result.sentence}; accepted: {accepted[result.feature]}"
-    return msgspec.structs.replace(result, state="ok", sentence=sentence)
+def summarise(features: Sequence[FeatureDrift], *, n: int, level: float, first: Sequence[str] = ()) -> DriftResult:
+    """The verdict over features; those named in `first` lead, then the ones furthest beyond chance."""
+    order = {name: i for i, name in enumerate(first)}
+    worst = {"drift": 0, "possible": 1}
+    ranked = sorted(features, key=lambda f: (worst.get(f.state, 2), order.get(f.feature, len(order)), -_noise(f)))
+    by_state: dict[str, list[FeatureDrift]] = {}
+    for feature in ranked:
+        by_state.setdefault(feature.state, []).append(feature)
+    ok, few = by_state.get("ok", []), by_state.get("insufficient", [])
+    state: State
+    if by_state.get("drift"):
+        state, sentence = "drift", drift_words.listed(by_state["drift"])
+    elif by_state.get("possible"):
+        state, sentence = "possible", f"possible drift: {drift_words.listed(by_state['possible'])}"
+    elif ok or by_state.get("broken"):
+        state, sentence = "ok", f"no drift in {drift_words.count(len(ok))} over {n} predictions"
+        if by_state.get("broken"):
+            sentence += f"; broken: {drift_words.names(by_state['broken'])}"
+        if few:
+            sentence += f"; too few rows to tell for {drift_words.names(few)}"
+    else:
+        state, sentence = "insufficient", drift_words.insufficient(few, n)
+    return DriftResult(state=state, sentence=sentence, n=n, level=level, features=tuple(ranked))
 
 
-def _numeric(column: np.ndarray, p: FeatureProfile, z: float, max_shift: float, max_ratio: float) -> FeatureDrift:
-    values = column[np.isfinite(column)]
-    n, missing = len(values), 1 - len(values) / len(column)
-    base: dict[str, Any] = {
-        "feature": p.name,
-        "kind": p.kind,
-        "n": n,
-        "missing_share": missing,
-        "reference_missing_share": p.missing_share,
-        "reference_mean": p.mean,
-        "reference_std": p.std,
-    }
-    if n < 2 or p.mean is None or p.std is None:
-        sentence = f"{p.name}: {n} values in the window, {'some' if p.mean is not None else 'none'} in the reference"
-        return FeatureDrift(state="insufficient", sentence=sentence, **base)
-    m = max(p.n * (1 - p.missing_share), 1)
-    error = math.sqrt(1 / n + 1 / m)
-    mean, std = float(values.mean()), _std(values)
-    # A constant reference has no spread to measure in: its own size, or 1, is the unit then.
-    unit = p.std or abs(p.mean) or 1.0
-    mean = p.mean if not p.std and not std and math.isclose(mean, p.mean) else mean
-    shift, shift_band = (mean - p.mean) / unit, z * error
-    # Delta method: var(log sd) = (kurtosis - 1) / 4n, for the window as for the reference.
-    ratio_band = math.exp(min(z * error * math.sqrt(max((p.kurtosis or 3.0) - 1, 0.1)) / 2, 50.0))
-    ratio = std / p.std if p.std else None
-    moved = abs(shift) > max(max_shift, shift_band)
-    limit = max(max_ratio, ratio_band)
-    spread = ratio is not None and (ratio > limit or ratio < 1 / limit)
-    state: State = "alarm" if moved or spread else "ok"
-    return FeatureDrift(
+def backed(features: Sequence[FeatureDrift], impacts: Sequence[Impact], least: float) -> list[FeatureDrift]:
+    """Features of which a move that hardly moves the predictions is no more than possible drift.
+
+    Only of moves among values that the model knows: what it makes of unseen, missing or far ones cannot be trusted.
+
+    Parameters
+    ----------
+    least : float
+        The impact that counts, in standard deviations of the predictions.
+    """
+    small = {i.feature: i for i in impacts if i.share < least}
+
+    def weighed(feature: FeatureDrift) -> FeatureDrift:
+        if feature.state != "drift" or feature.channel not in FAMILIAR or feature.feature not in small:
+            return feature
+        told = f"{feature.sentence}; it moves the predictions by {small[feature.feature].moved:.2g} only"
+        return msgspec.structs.replace(feature, state="possible", sentence=told)
+
+    return [weighed(feature) for feature in features]
+
+
+def slim(result: DriftResult) -> DriftResult:
+    """Without what only a picture needs, for a record that holds two results."""
+    features = tuple(msgspec.structs.replace(f, bins=(), shares={}, reference_shares={}) for f in result.features)
+    return msgspec.structs.replace(result, features=features)
+
+
+def data_result(result: DriftResult, previous: DriftResult | None = None) -> DataResult:
+    """Whether the data are what they claim to be, from the same features.
+
+    A feature that broke since the window before counts, too: a unit may change in a season that the reference does
+    not know.
+    """
+    found = [f for f in result.features if f.state == "broken"]
+    known = {f.feature for f in found}
+    found += [f for f in previous.features if f.state == "broken" and f.feature not in known] if previous else []
+    if found:
+        names = tuple(f.feature for f in found)
+        return DataResult(state="broken", sentence=drift_words.listed(found), features=names)
+    if not result.n:
+        return DataResult(state="insufficient", sentence="insufficient: no predictions of this version")
+    return DataResult(state="ok", sentence=f"no sign of broken data in {drift_words.count(len(result.features))}")
+
+
+@dataclass(frozen=True)
+class _Look:
+    column: Column
+    measured: dict[str, Measured]
+    signs: list[broken.Sign]
+
+    @property
+    def p(self) -> float:
+        """The feature's chance: the smallest of its channels', each on its share of the feature's budget."""
+        chances = [m.p / channels.WEIGHTS[name] for name, m in self.measured.items() if m.large]
+        chances += [s.p * len(self.signs) / channels.BROKEN_WEIGHT for s in self.signs]
+        return min([1.0, *chances])
+
+
+def _discoveries(looks: Sequence[_Look], rate: float, accepted: Mapping[str, str]) -> float:
+    """What one feature may spend: Benjamini and Hochberg's (1995) step-up over the features."""
+    if not looks:
+        return rate
+    chances = np.sort([look.p for look in looks if look.column.profile.name not in accepted])
+    allowed = rate * np.arange(1, len(chances) + 1) / len(looks)
+    passed = np.flatnonzero(chances <= allowed)
+    return float(allowed[passed[-1]] if len(passed) else rate / len(looks))
+
+
+def _judge(look: _Look, level: float, single: float) -> FeatureDrift:
+    col, p = look.column, look.column.profile
+    judged = {name: _channel(m, channels.WEIGHTS[name], level, single) for name, m in look.measured.items()}
+    base = FeatureDrift(
+        feature=p.name,
+        kind=p.kind,
+        state="ok",
+        sentence="",
+        n=col.n,
+        effective=round(col.effective, 1),
+        channels=judged,
+        missing_share=col.missing_share,
+        reference_missing_share=p.missing_share,
+        mean=col.mean,
+        std=col.std,
+        reference_mean=p.mean,
+        reference_std=p.std,
+        **_pictured(col),
+    )
+    least = math.ceil(_rows_for(RESOLUTION, level))
+    if col.n < least:
+        # However large the reference: a row or two are no window.
+        few = _needed(col, level) or f"insufficient: {col.n} rows; {least} are needed"
+        return _with(base, "insufficient", None, f"{p.name}: {few}")
+    moved = [name for name, c in judged.items() if c.state == "drift"]
+    told = _sign(look, level, bool(moved))
+    if told:
+        return _with(base, "broken", told.channel, f"{p.name}: {told.sentence}")
+    maybe = [name for name, c in judged.items() if c.state == "possible"]
+    for state, names in (("drift", moved), ("possible", maybe)):
+        if names:
+            name = max(names, key=lambda c: judged[c].noise)
+            return _with(base, state, name, f"{p.name}: {drift_words.words(name, col, judged[name])}")
+    needed = _needed(col, level)
+    if needed:
+        return _with(base, "insufficient", None, f"{p.name}: {needed}")
+    name = max(judged, key=lambda c: judged[c].noise, default="")
+    return _with(
+        base, "ok", None, f"{p.name}: {drift_words.words(name, col, judged[name])}" if name else f"{p.name}: unchanged"
+    )
+
+
+def _with(feature: FeatureDrift, state: str, channel: str | None, sentence: str) -> FeatureDrift:
+    return msgspec.structs.replace(feature, state=state, channel=channel, sentence=sentence)
+
+
+def _channel(m: Measured, weight: float, level: float, single: float) -> Channel:
+    low, high = m.bounds(level * weight)
+    state: State = "ok"
+    if m.large:
+        state = "drift" if m.p <= level * weight else "possible" if m.p <= single * weight else "ok"
+    return Channel(
+        value=_short(m.value),
+        low=_short(low),
+        high=_short(high),
+        noise=_short(m.noise),
+        p=_short(m.p),
+        limit=m.limit,
         state=state,
-        sentence=_numeric_sentence(p, mean, std, shift, shift_band, moved, spread),
-        mean=mean,
-        std=std,
-        mean_shift=shift,
-        mean_shift_band=shift_band,
-        std_ratio=ratio,
-        std_ratio_band=ratio_band,
-        **base,
     )
 
 
-def _numeric_sentence(
-    p: FeatureProfile, mean: float, std: float, shift: float, band: float, moved: bool, spread: bool
-) -> str:
-    parts = []
-    if moved or not spread:
-        noise = f", {abs(shift) / band:.1f}x the no-drift band" if moved else ""
-        parts.append(f"mean {mean:.4g}, was {p.mean:.4g} ({shift:+.2g} sd{noise})")
-    if spread:
-        parts.append(f"standard deviation {std:.4g}, was {p.std:.4g}")
-    return f"{p.name}: {', '.join(parts)}"
+def _short(value: float) -> float:
+    """Six digits: a record has dozens of figures, and none is known better."""
+    return float(f"{value:.6g}")
 
 
-def _categorical(column: pd.Series, p: FeatureProfile, chance: float, max_shift: float) -> FeatureDrift:
-    there = column.dropna()
-    n, missing = len(there), 1 - len(there) / len(column)
-    base: dict[str, Any] = {
-        "feature": p.name,
-        "kind": p.kind,
-        "n": n,
-        "missing_share": missing,
-        "reference_missing_share": p.missing_share,
+def _sign(look: _Look, level: float, moved: bool) -> broken.Sign | None:
+    """The sign of broken data that chance does not explain, the least probable first."""
+    allowed = level * channels.BROKEN_WEIGHT / max(len(look.signs), 1)
+    improbable = [s for s in look.signs if s.p <= allowed]
+    if improbable:
+        # Values of another type stand as missing, too: the cause is told, not what follows from it.
+        return min(improbable, key=lambda s: (s.channel != "type", s.p))
+    return broken.unit_change(look.column) if moved else None
+
+
+def _accept(feature: FeatureDrift, accepted: Mapping[str, str]) -> FeatureDrift:
+    why = accepted.get(feature.feature)
+    if why is None or feature.state not in ("drift", "possible", "broken"):
+        return feature
+    sentence = f"{feature.sentence}; accepted: {why}"
+    return msgspec.structs.replace(feature, state="ok", sentence=sentence, accepted=why)
+
+
+def _rows_for(shift: float, level: float) -> float:
+    """Independent rows whose mean tells a shift of so many standard deviations from chance."""
+    return (bands.threshold(level * channels.WEIGHTS["mean"]) / shift) ** 2
+
+
+def _needed(col: Column, level: float) -> str | None:
+    """What is missing for a verdict; None where there are rows enough."""
+    p = col.profile
+    there = len(col.values) + col.infinite
+    if not p.present:
+        return "the reference has no value to compare with"
+    if p.kind != "categorical" and not p.support:
+        return "the reference was made by an older release; retrain to have one that can be checked"
+    z2 = _rows_for(RESOLUTION, level)
+    m = p.present / col.dependence
+    if m <= z2:
+        alike = f", worth {m:.0f} independent ones" if col.dependence > 1 else ""
+        wanted = math.ceil(2 * z2 * col.dependence)
+        return f"insufficient: the reference has {p.present:,} values{alike}; {wanted:,} are needed"
+    needed = math.ceil(col.dependence / (1 / z2 - 1 / m))
+    if there >= needed:
+        return None
+    alike = f", worth {max(col.effective, 0):.0f} independent ones" if col.dependence > 1 else ""
+    return f"insufficient: {there:,} values{alike}; {needed:,} are needed"
+
+
+def _pictured(col: Column) -> dict[str, Any]:
+    """The shares a picture of the feature needs."""
+    p, total = col.profile, max(len(col.values), 1)
+    if p.kind != "categorical":
+        return {"bins": tuple(np.round(col.cells / total, 4).tolist())}
+    known = dict(zip(p.shares, np.bincount(col.values[col.values >= 0], minlength=len(p.shares)) / total, strict=True))
+    known |= {str(k): v / total for k, v in pd.Series(col.unseen, dtype=object).value_counts().head(5).items()}
+    shown = sorted(known, key=lambda c: -max(known[c], p.shares.get(c, 0.0)))[: channels.CATEGORIES_SHOWN]
+    return {
+        "shares": {name: round(float(known[name]), 4) for name in shown},
+        "reference_shares": {name: round(p.shares[name], 4) for name in shown if name in p.shares},
     }
-    if not n or not p.shares:
-        sentence = f"{p.name}: {n} values in the window, {'some' if p.shares else 'none'} in the reference"
-        return FeatureDrift(state="insufficient", sentence=sentence, **base)
-    shares = {str(k): float(v) for k, v in there.value_counts(normalize=True).items()}
-    m = max(p.n * (1 - p.missing_share), 1)
-    moves = {c: shares.get(c, 0.0) - p.shares.get(c, 0.0) for c in shares.keys() | p.shares.keys()}
-    shift = min(sum(abs(move) for move in moves.values()) / 2, 1.0)
-    band = _share_band(p.shares, n, m, chance)
-    unseen = float((~there.isin(list(p.shares))).mean())
-    moved = shift > max(max_shift, band)
-    most = max(moves, key=lambda c: abs(moves[c]))
-    sentence = f"{p.name}: {most!r} {shares.get(most, 0):.1%} of the values, was {p.shares.get(most, 0):.1%}"
-    if moved:
-        sentence += f" ({shift:.0%} of the values moved, {shift / band:.1f}x the no-drift band)"
-    shown = sorted(moves, key=lambda c: -max(shares.get(c, 0.0), p.shares.get(c, 0.0)))[:CATEGORIES_SHOWN]
-    return FeatureDrift(
-        state="alarm" if moved else "ok",
-        sentence=sentence,
-        shares=_only(shares, shown),
-        reference_shares=_only(p.shares, shown),
-        share_shift=shift,
-        share_shift_band=band,
-        unseen_share=unseen,
-        **base,
-    )
 
 
-def _share_band(shares: Mapping[str, float], n: float, m: float, chance: float) -> float:
-    """The total variation distance that is exceeded with at most this chance without drift.
-
-    By Cauchy-Schwarz it is at most half the root of chi-square over the effective size, whose quantile is known.
-    """
-    freedom = max(len(shares) - 1, 1)
-    return 0.5 * math.sqrt(float(chdtri(freedom, chance)) * (1 / n + 1 / m))
-
-
-def _only(shares: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    return {name: shares[name] for name in names if name in shares}
+def _noise(feature: FeatureDrift) -> float:
+    return max((c.noise for c in feature.channels.values()), default=0.0)

@@ -6,11 +6,19 @@ from typing import Any
 
 import msgspec
 
-from workbench.records import Kind, Record, State
+from workbench.records import ALARMING, Kind, Record, State
 
 
 class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature of the reference, summarised; the moments are of the values that are there."""
+    """One feature of the reference, summarised; the moments are of the finite values.
+
+    `cells` are the reference's counts between and beyond the `edges` (numeric) or of the categories in `shares`
+    (categorical, most frequent first). `support` and `weights` stand for the reference's distribution where the chance
+    of means and variances is computed. A `dependence` of 9 means that nine rows in event time tell as much as one
+    independent row; `value_`, `cell_` and `missing_dependence` are of the values, of the cells and of missingness.
+    `outermost` counts the lone values at the ends, or the categories seen once: what the reference without that row
+    would have called out of range, or unseen; `distinct` all the different values.
+    """
 
     name: str
     kind: Kind
@@ -18,41 +26,134 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
     missing_share: float
     mean: float | None = None
     std: float | None = None
-    kurtosis: float | None = None
+    low: float | None = None
+    high: float | None = None
     edges: tuple[float, ...] = ()
+    cells: tuple[int, ...] = ()
     shares: dict[str, float] = {}
+    support: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+    outermost: int = 0
+    infinite: int = 0
+    distinct: int = 0
+    in_order: bool = False
+    value_dependence: float = 1.0
+    cell_dependence: float = 1.0
+    missing_dependence: float = 1.0
+
+    @property
+    def present(self) -> int:
+        """Rows of the reference that have a value."""
+        return self.n - round(self.n * self.missing_share)
+
+
+class OutputProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version answered on its holdout, and how far its members were apart there."""
+
+    outputs: FeatureProfile
+    disagreement: FeatureProfile | None = None
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """One score, and the interval [low, high] that it stays in without drift at this many rows.
+
+    `noise` is how far the score is from none, as a multiple of what 95 of 100 checks without drift stay within;
+    `limit` the smallest effect that counts, in units of the score; `p` how probable so large a score is without drift.
+    """
+
+    value: float
+    low: float
+    high: float
+    noise: float
+    p: float
+    limit: float
+    state: State
 
 
 class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature's window beside its reference, each score with the band it stays in without drift."""
+    """One feature's window beside its reference, channel by channel; `channel` names the one that decided.
+
+    `effective` is how many independent rows the window's values are worth. `bins` are the window's shares between and
+    beyond the profile's edges; `shares` and `reference_shares` those of the most frequent categories.
+    """
 
     feature: str
     kind: Kind
     state: State
     sentence: str
     n: int
+    effective: float = 0.0
+    channel: str | None = None
+    channels: dict[str, Channel] = {}
     missing_share: float
     reference_missing_share: float
     mean: float | None = None
     std: float | None = None
     reference_mean: float | None = None
     reference_std: float | None = None
-    mean_shift: float | None = None
-    mean_shift_band: float | None = None
-    std_ratio: float | None = None
-    std_ratio_band: float | None = None
+    bins: tuple[float, ...] = ()
     shares: dict[str, float] = {}
     reference_shares: dict[str, float] = {}
-    share_shift: float | None = None
-    share_shift_band: float | None = None
-    unseen_share: float | None = None
+    accepted: str | None = None
 
 
 class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A window beside a reference. `level` is the chance of a false alarm that this one check was allowed."""
+
     state: State
     sentence: str
     n: int
+    level: float = 0.0
     features: tuple[FeatureDrift, ...] = ()
+
+    def feature(self, name: str) -> FeatureDrift:
+        """The part of one feature; KeyError if it is not among them."""
+        found = next((f for f in self.features if f.feature == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+
+class DataResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the data are what they claim to be; while they are broken, nothing is learnt from them."""
+
+    state: State
+    sentence: str
+    features: tuple[str, ...] = ()
+
+
+class Impact(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the predictions move when one feature gets back values of the reference.
+
+    `moved` is the mean absolute change of a prediction (regression) or of the probabilities (the share of probability
+    that changes class), `share` the same in standard deviations of the reference's predictions.
+    """
+
+    feature: str
+    moved: float
+    share: float
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """Can a classifier tell the window's rows from the reference's? `auc` is out of fold, 0.5 without drift.
+
+    `pairs` are the pairs of features whose rank correlation changed most: (one, other, window, reference).
+    """
+
+    auc: Channel
+    rows: int
+    pairs: tuple[tuple[str, str, float, float], ...] = ()
+
+
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """Drift as the model sees it: its outputs, its members' disagreement, the features together, their impact."""
+
+    state: State
+    sentence: str
+    outputs: FeatureDrift | None = None
+    disagreement: FeatureDrift | None = None
+    together: Together | None = None
+    impacts: tuple[Impact, ...] = ()
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,8 +231,15 @@ class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: float | None = None
 
 
+UNCHECKED = "not checked"
+
+
 class Evaluation(Record, frozen=True, kw_only=True):
-    """One check: what was looked at, the figures, the thresholds they met and the verdicts in words."""
+    """One check: what was looked at, the figures, the thresholds they met and the verdicts in words.
+
+    `drift` is against what the version was trained on, `previous` against the window before this one: the first says
+    whether the model is off its ground, the second whether the world is still moving. Only the first can alarm.
+    """
 
     version: str
     n: int
@@ -140,15 +248,24 @@ class Evaluation(Record, frozen=True, kw_only=True):
     first_event_time: str | None
     last_event_time: str | None
     service: ServiceResult
+    data: DataResult = DataResult(state="insufficient", sentence=UNCHECKED)
     drift: DriftResult
+    previous: DriftResult = DriftResult(state="insufficient", sentence=UNCHECKED, n=0)
+    model: ModelView = ModelView(state="insufficient", sentence=UNCHECKED)
     performance: PerformanceResult
     thresholds: dict[str, Any]
 
     @property
-    def verdicts(self) -> dict[str, DriftResult | PerformanceResult | ServiceResult]:
-        return {"drift": self.drift, "performance": self.performance, "service": self.service}
+    def verdicts(self) -> dict[str, DataResult | DriftResult | ModelView | PerformanceResult | ServiceResult]:
+        return {
+            "data": self.data,
+            "drift": self.drift,
+            "model": self.model,
+            "performance": self.performance,
+            "service": self.service,
+        }
 
     @property
     def alarms(self) -> dict[str, str]:
         """The sentence of each part that is in alarm, by its name."""
-        return {k: v.sentence for k, v in self.verdicts.items() if v.state == "alarm"}
+        return {k: v.sentence for k, v in self.verdicts.items() if v.state in ALARMING}

@@ -14,6 +14,7 @@ import pandas as pd
 from workbench.errors import DataError
 from workbench.records import (
     EARLIEST,
+    LARGEST,
     Feature,
     Kind,
     Schema,
@@ -24,8 +25,6 @@ from workbench.records import (
 )
 
 MAX_CATEGORIES = 10_000
-# Members work in float32, which ends at 3e38; scaling must not carry a value beyond it.
-LARGEST = 1e30
 
 
 def infer_schema(
@@ -117,6 +116,26 @@ def to_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Recorded rows as `to_frame` gives them, and how many values of each feature do not belong there.
+
+    A value of another type, or a feature that a row does not have at all, is missing in the frame.
+
+    >>> from workbench.records import Feature
+    >>> schema = Schema(task="regression", target="y", time=None, features=(Feature(name="x", kind="numeric"),))
+    >>> window_frame([{"x": 1.0}, {"x": "one"}, {}], schema)[1]
+    {'x': 2}
+    """
+    clean: list[dict[str, Any]] = [dict(row) for row in rows]
+    misfits = dict.fromkeys(schema.names, 0)
+    for feature in schema.features:
+        for row in clean:
+            if feature.name not in row or not _fits(row[feature.name], feature.kind):
+                row[feature.name] = None
+                misfits[feature.name] += 1
+    return to_frame(clean, schema), {name: count for name, count in misfits.items() if count}
+
+
 def align(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """The features of a frame in the form `to_frame` gives, in the schema's order.
 
@@ -154,6 +173,15 @@ def to_rows(frame: pd.DataFrame) -> list[dict[str, Value]]:
     """
     cells = frame.astype(object).where(frame.notna(), None)
     return [dict(zip(frame.columns, row, strict=True)) for row in cells.itertuples(index=False)]
+
+
+def seed_of(frame: pd.DataFrame) -> int:
+    """A seed that the same rows always give.
+
+    >>> seed_of(pd.DataFrame({"x": [1.0, 2.0]})) == seed_of(pd.DataFrame({"x": [1.0, 2.0]}))
+    True
+    """
+    return int(pd.util.hash_pandas_object(frame, index=False).to_numpy().sum() % 2**32)
 
 
 def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[str, Any]]:

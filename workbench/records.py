@@ -12,11 +12,15 @@ import msgspec
 
 Task = Literal["regression", "classification"]
 Kind = Literal["numeric", "boolean", "categorical"]
-State = Literal["insufficient", "ok", "alarm"]
+State = Literal["insufficient", "ok", "possible", "alarm", "drift", "broken"]
+# Those of which a person is told.
+ALARMING: tuple[State, ...] = ("alarm", "drift", "broken")
 Value = float | int | bool | str | None
 Label = float | int | bool | str
 
 FORMAT = 1
+# Members work in float32, which ends at 3e38; scaling must not carry a value beyond it.
+LARGEST = 1e30
 EARLIEST = "1900-01-01T00:00:00.000000Z"
 METRICS: dict[Task, tuple[str, ...]] = {
     "regression": ("mse", "rmse", "mae", "r2"),

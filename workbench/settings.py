@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workbench.errors import SettingsError
@@ -48,16 +49,19 @@ class MonitorSettings(Section):
     check_every_s: float = Field(30.0, gt=0)
     period: str = Field("7D", pattern=r"^[1-9]\d*[Dh]$")
     max_response_s: float = Field(1.0, gt=0)
+    false_alarm_rate: float = Field(0.01, gt=0, lt=1)
 
 
 class DriftSettings(Section):
-    """How far inputs may move, in units of the reference, before a person is told."""
+    """The smallest moves of an input that matter; smaller ones are no drift, however sure."""
 
-    min_rows: int = Field(100, ge=2)
-    max_mean_shift: float = Field(0.5, gt=0)
-    max_std_ratio: float = Field(1.5, gt=1)
-    max_share_shift: float = Field(0.3, gt=0, le=1)
-    false_alarm_rate: float = Field(0.01, gt=0, lt=1)
+    min_mean_shift: float = Field(0.1, ge=0)
+    min_std_ratio: float = Field(1.15, ge=1)
+    min_distance: float = Field(0.1, ge=0, le=1)
+    min_missing_shift: float = Field(0.05, ge=0, le=1)
+    min_outside_share: float = Field(0.02, ge=0, le=1)
+    min_auc: float = Field(0.6, ge=0.5, le=1)
+    min_impact: float = Field(0.01, ge=0)
 
 
 class PerformanceSettings(Section):
@@ -86,6 +90,22 @@ class RetrainSettings(Section):
     labelled_rows: int = Field(1_000_000, ge=1)
     seed: int = 0
     threads: int = Field(1, ge=1)
+
+
+class AlertsSettings(Section):
+    """Whom to tell of alarms, besides the log, and how patiently."""
+
+    webhook: str | None = Field(None, repr=False)
+    timeout_s: float = Field(10.0, gt=0)
+    give_up_after_s: float = Field(3600.0, ge=0)
+
+    @field_validator("webhook")
+    @classmethod
+    def _an_address(cls, webhook: str | None) -> str | None:
+        if webhook is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", webhook):
+            # It is not shown: who has the address can write to whom it leads.
+            raise ValueError("'alerts.webhook' is no address that begins with http:// or https:// and names a host")
+        return webhook
 
 
 class ServiceSettings(Section):
@@ -129,6 +149,7 @@ class Settings(BaseSettings):
     drift: DriftSettings = DriftSettings()
     performance: PerformanceSettings = PerformanceSettings()
     retrain: RetrainSettings = RetrainSettings()
+    alerts: AlertsSettings = AlertsSettings()
     service: ServiceSettings = ServiceSettings()
     pages: PagesSettings = PagesSettings()
     replay: ReplaySettings = ReplaySettings()
