@@ -29,7 +29,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 
+from workbench import profiles
 from workbench.errors import SettingsError
+from workbench.evaluation import OutputProfile
 from workbench.features import to_frame
 from workbench.performance import label_text
 from workbench.records import Label, Schema, Task
@@ -179,6 +181,60 @@ def answer_frame(estimator: Any, schema: Schema, frame: pd.DataFrame) -> Answers
     likeliest = isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingClassifier)
     predictions = [classes[i] for i in table.argmax(axis=1)] if likeliest else map(_plain, estimator.predict(frame))
     return Answers(list(predictions), probabilities, classes)
+
+
+def ask(estimator: Any, schema: Schema, frame: pd.DataFrame) -> np.ndarray:
+    """Values, or probabilities (of the class alone where there are none); array of shape (rows, outputs)."""
+    if schema.task == "regression":
+        return np.asarray(estimator.predict(frame), dtype=float)[:, None]
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(frame), dtype=float)
+    return (np.asarray(estimator.predict(frame))[:, None] == np.asarray(estimator.classes_)[None, :]).astype(float)
+
+
+def output_column(
+    task: Task, predictions: Sequence[Label], probabilities: Sequence[Mapping[str, float] | None] | None
+) -> pd.Series:
+    """Answers as one column to look at: values, the probability of the last of two classes, or else the class."""
+    if task == "regression":
+        return pd.Series(predictions, dtype=float, name="prediction")
+    if probabilities and all(p is not None and len(p) == 2 for p in probabilities):
+        last = list(probabilities[0] or ())[-1]
+        return pd.Series([p[last] for p in probabilities if p], dtype=float, name=f"probability of {last}")
+    return pd.Series([label_text(p) for p in predictions], dtype=object, name="predicted class")
+
+
+def output_profile(estimator: Any, schema: Schema, frame: pd.DataFrame, in_order: bool) -> OutputProfile:
+    """What a version says to rows it has not learnt from: to its own rows it would be too sure."""
+    said = answer_frame(estimator, schema, frame)
+    column = output_column(schema.task, said.predictions, said.probabilities)
+    return profiles.of_outputs(column, disagreement(estimator, frame), in_order)
+
+
+def disagreement(estimator: Any, frame: pd.DataFrame) -> np.ndarray | None:
+    """How far the members of a vote are apart on each row: their standard deviation, averaged over classes.
+
+    Returns
+    -------
+    array of float, shape (rows,), or None for an estimator without members
+    """
+    if not (isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingRegressor | VotingClassifier)):
+        return None
+    encoded, members = estimator[:-1].transform(frame), estimator[-1].estimators_
+    if isinstance(estimator[-1], VotingRegressor):
+        return np.std([m.predict(encoded) for m in members], axis=0)
+    if not all(hasattr(m, "predict_proba") for m in members):
+        return None
+    return np.std([m.predict_proba(encoded) for m in members], axis=0).mean(axis=1)
+
+
+def parameters(estimator: Any) -> dict[str, Any]:
+    """Hyper-parameters as text where JSON has no better form; steps and members by their own entries."""
+    kept = {}
+    for name, value in estimator.get_params().items():
+        if isinstance(value, int | float | str | bool) or value is None:
+            kept[name] = value
+    return kept
 
 
 def _plain(label: Any) -> Label:

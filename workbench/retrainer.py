@@ -16,11 +16,21 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from workbench import drift
-from workbench.ensemble import Answers, Progress, answer_frame, build, fit, silent
+from workbench import profiles
+from workbench.ensemble import (
+    Answers,
+    Progress,
+    answer_frame,
+    build,
+    fit,
+    output_profile,
+    parameters,
+    silent,
+)
 from workbench.errors import Busy, CorruptVersion, UnknownVersion
 from workbench.features import to_rows
 from workbench.golden import Golden
+from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore
 from workbench.performance import HIGHER_IS_BETTER, scores
 from workbench.policy import ATTEMPT, gate
@@ -29,7 +39,7 @@ from workbench.settings import Settings
 from workbench.steering import steering
 from workbench.training_data import PREDICTION_ID, Blocks, Rows, cut, gather, learnt_until, recipes
 from workbench.training_store import TrainingStore
-from workbench.version_store import LoadedVersion, VersionStore, check_id, libraries
+from workbench.version_store import VersionStore, check_id, libraries
 
 Promote = Literal["gate", "always", "never"]
 GOLDEN_ROWS = 20
@@ -177,7 +187,7 @@ class ModelRetrainer:
             parent=champion.id if champion else None,
             notes=notes,
         )
-        self._publish(metadata, winner, blocks.gate)
+        self._publish(metadata, winner, blocks.gate, blocks.holdout)
         self._event("published", f"trained on {len(winner.rows)} rows ({winner.recipe})", version_id, by, job)
         return self._promote(metadata, promote, by, job)
 
@@ -209,7 +219,7 @@ class ModelRetrainer:
             score = None
             if len(blocks.select):
                 score = self._scores(blocks.select, self._answers(fitted, blocks.select))[self.settings.metric]
-            candidates.append(Candidate(recipe, rows, fitted, score, _parameters(estimator)))
+            candidates.append(Candidate(recipe, rows, fitted, score, parameters(estimator)))
         return candidates
 
     def _best(self, candidates: list[Candidate]) -> Candidate:
@@ -263,16 +273,18 @@ class ModelRetrainer:
             sentence = f"{version_id} is published but not live: {why}"
         return Outcome(version_id=version_id, promoted=wanted, sentence=sentence, metadata=metadata)
 
-    def _publish(self, metadata: Metadata, winner: Candidate, newest: Rows) -> None:
+    def _publish(self, metadata: Metadata, winner: Candidate, newest: Rows, holdout: Rows) -> None:
         self.progress("publish", 0, 1)
         rng = np.random.default_rng(metadata.seed)
         pick = np.sort(rng.choice(len(winner.rows), min(SAMPLE_ROWS, len(winner.rows)), replace=False))
         shown = newest.X.iloc[:: max(1, len(newest) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
         said = answer_frame(winner.estimator, metadata.features, shown)
+        in_order = self.settings.model.time is not None
         self.versions.publish(
             metadata,
             winner.estimator,
-            profile=drift.profile(winner.rows.X, metadata.features),
+            profile=profiles.profile(winner.rows.X, metadata.features, in_order=in_order),
+            outputs=output_profile(winner.estimator, holdout.schema, holdout.X, in_order),
             sample=winner.rows.frame.iloc[pick].drop(columns=PREDICTION_ID),
             golden=Golden(rows=to_rows(shown), predictions=said.predictions, probabilities=said.probabilities),
         )
@@ -303,12 +315,3 @@ def _metric(task: Any, metric: str, y: np.ndarray, said: Answers, rows: np.ndarr
     chances = [said.probabilities[i] for i in rows] if said.probabilities else None
     value = scores(task, y[rows], [said.predictions[i] for i in rows], chances, only=metric)[metric]
     return float("nan") if value is None else value
-
-
-def _parameters(estimator: Any) -> dict[str, Any]:
-    """Hyper-parameters as text where JSON has no better form; steps and members by their own entries."""
-    kept = {}
-    for name, value in estimator.get_params().items():
-        if isinstance(value, int | float | str | bool) or value is None:
-            kept[name] = value
-    return kept

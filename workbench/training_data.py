@@ -69,6 +69,19 @@ class Blocks:
     select: Rows
     gate: Rows
 
+    @property
+    def holdout(self) -> Rows:
+        """What the winner has not learnt from."""
+        return Rows(pd.concat([self.select.frame, self.gate.frame]), self.gate.schema)
+
+
+def between(snapshot: pd.DataFrame, block: Block) -> pd.DataFrame:
+    """The rows of a stored snapshot that lie in a block of event time, both ends included."""
+    if block.start is None or block.end is None:
+        return snapshot.iloc[:0]
+    start, end = (pd.Timestamp(moment) for moment in (block.start, block.end))
+    return snapshot[(snapshot[TIME] >= start) & (snapshot[TIME] <= end)]
+
 
 def read_source(source: str, root: Path, setting: str) -> pd.DataFrame:
     """The frame a data setting names.

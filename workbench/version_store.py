@@ -11,7 +11,6 @@ import platform
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,15 @@ import filelock
 import msgspec
 
 from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
-from workbench.evaluation import FeatureProfile
+from workbench.evaluation import FeatureProfile, OutputProfile
 from workbench.files import replace_whole, sha256, sync
 from workbench.golden import Golden, prove
 from workbench.live_pointer import LivePointer
+from workbench.loaded_version import LoadedVersion
 from workbench.records import (
     Metadata,
     Pointer,
     Promotion,
-    Schema,
     utc_now,
 )
 
@@ -37,23 +36,6 @@ if TYPE_CHECKING:
 
 VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BUILDING = ".building"
-
-
-@dataclass(frozen=True)
-class LoadedVersion:
-    """A version in memory, proven to be what was published."""
-
-    metadata: Metadata
-    estimator: Any
-    profile: tuple[FeatureProfile, ...]
-
-    @property
-    def id(self) -> str:
-        return self.metadata.version_id
-
-    @property
-    def schema(self) -> Schema:
-        return self.metadata.features
 
 
 class VersionStore:
@@ -144,6 +126,7 @@ class VersionStore:
         estimator: Any,
         *,
         profile: tuple[FeatureProfile, ...],
+        outputs: OutputProfile,
         sample: pd.DataFrame,
         golden: Golden,
     ) -> None:
@@ -155,7 +138,7 @@ class VersionStore:
         aside.mkdir()
         joblib.dump(estimator, aside / "model.joblib")
         sample.to_parquet(aside / "sample.parquet", index=False)
-        files = {"metadata.json": metadata, "profile.json": profile, "golden.json": golden}
+        files = {"metadata.json": metadata, "profile.json": profile, "outputs.json": outputs, "golden.json": golden}
         for name, content in files.items():
             (aside / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
         hashes = {path.name: sha256(path) for path in sorted(aside.iterdir())}
@@ -193,6 +176,12 @@ class VersionStore:
         """A version's reference, feature by feature; checked against its manifest."""
         return self._read(version_id, "profile.json", tuple[FeatureProfile, ...])
 
+    def outputs(self, version_id: str) -> OutputProfile | None:
+        """What a version answered on its holdout; None for one that an older release published."""
+        if "outputs.json" not in self._hashes(version_id):
+            return None
+        return self._read(version_id, "outputs.json", OutputProfile)
+
     def load(self, version_id: str) -> LoadedVersion:
         """A version in memory: hashes first, then the pickle, then its golden predictions.
 
@@ -213,7 +202,8 @@ class VersionStore:
         except Exception as error:
             raise CorruptVersion(f"{version_id}: model.joblib cannot be loaded here: {error!r}") from error
         prove(version_id, estimator, metadata.features, golden)
-        return LoadedVersion(metadata, estimator, profile)
+        folder = self.folder / "models" / version_id
+        return LoadedVersion(metadata, estimator, profile, self.outputs(version_id), folder)
 
     def live(self) -> Pointer | None:
         """The pointer, or None while nothing is live."""
