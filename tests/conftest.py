@@ -27,9 +27,6 @@ data = "trips.csv"
 time = "at"
 features = ["km", "stops", "to"]
 
-[drift]
-min_rows = 20
-
 [performance]
 min_rows = 20
 

@@ -25,12 +25,19 @@ class Shop:
         self.versions = VersionStore(settings.versions_dir, clock=clock)
         self.monitor = ModelMonitor(self.metrics, settings, clock=clock)
         self.started = []
+        self.told = []
         self.maintainer = self.restart()
         self.rounds = 0
 
     def restart(self) -> Maintainer:
         self.maintainer = Maintainer(
-            self.settings, self.monitor, self.versions, start=self.start, running=lambda: False, clock=self.clock
+            self.settings,
+            self.monitor,
+            self.versions,
+            start=self.start,
+            running=lambda: False,
+            tell=self.told.append,
+            clock=self.clock,
         )
         return self.maintainer
 
@@ -38,8 +45,9 @@ class Shop:
         self.metrics.append(Event(kind=ATTEMPT, reason=decision.reason))
         self.started.append(decision)
 
-    def serve(self, n: int = 60, *, minutes_a_km: float = 2.0) -> None:
+    def serve(self, n: int = 60, *, minutes_a_km: float = 2.0, times_km: float = 1.0) -> None:
         frame = trips(n, seed=self.rounds, minutes_a_km=minutes_a_km)
+        frame["km"] *= times_km
         version = self.versions.load(self.versions.live_id())
         # No time column: what is served now happens now, by the test's clock.
         rows = to_rows(frame[["km", "stops", "to"]])
@@ -139,6 +147,24 @@ def test_an_alarm_ends_when_the_version_is_replaced_and_its_checks_count_no_more
     assert shop.turn(minutes_a_km=4.0).reason == "nothing in alarm"
     ended = [e for e in shop.metrics.events() if e.kind == "alarm_ended"]
     assert ended[-1].reason == "performance: first is no longer live"
+
+
+def test_an_alarm_is_told_once_when_it_begins_and_once_when_it_ends(shop):
+    lose(shop, 3)
+    assert [e.kind for e in shop.told] == ["alarm"]
+    shop.restart()
+    lose(shop, 1)
+    assert len(shop.told) == 1
+    for _ in range(5):
+        shop.turn(n=300)
+    assert [e.kind for e in shop.told] == ["alarm", "alarm_ended"]
+    assert shop.told == [e for e in shop.metrics.events() if e.kind.startswith("alarm")]
+
+
+@pytest.mark.parametrize(("times_km", "part"), [(1.9, "drift"), (1000.0, "data")])
+def test_every_part_in_alarm_is_told_whatever_its_state_is_called(shop, times_km, part):
+    shop.turn(n=300, times_km=times_km)
+    assert part in {e.data["name"] for e in shop.told if e.kind == "alarm"}
 
 
 def test_a_rollback_is_judged_from_its_moment_on(shop):

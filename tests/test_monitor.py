@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from workbench import steering
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
+from workbench.records import Heartbeat, Request
 from workbench.version_store import VersionStore
 
 
@@ -101,6 +103,77 @@ def test_drifted_inputs_are_an_alarm_until_they_are_accepted(monitor, live):
     assert monitor.check(live.metadata, live.profile).alarms == {}
 
 
+def without_stamp(evaluation):
+    return msgspec.structs.replace(evaluation, id="", recorded_at="")
+
+
+def test_checking_the_same_rows_again_gives_the_same_record_but_for_id_and_time(monitor, live, clock):
+    frame = trips(200, seed=1).assign(km=lambda f: f["km"] + 40)
+    done = serve(monitor, live, frame)
+    monitor.feedback([(p.id, y) for p, y in zip(done, frame["minutes"], strict=True)])
+    for i in range(30):
+        monitor.store.append(
+            Request(path="/predict", status=200, rows=1, version="first", response_s=0.01 * i, latency_s=0.01)
+        )
+        beat = {"worker": 1, "started_at": "2026-01-01T12:00:00.000000Z", "every_s": 5.0, "version": "first"}
+        monitor.store.append(Heartbeat(**beat, cpu_share=0.1, memory_mb=100.0))
+        clock.forward(seconds=5)
+    first = monitor.check(live.metadata, live.profile, live)
+    clock.forward(hours=3)
+    again = ModelMonitor(MetricsStore.of(monitor.settings, clock), monitor.settings, clock=clock)
+    second = again.check(live.metadata, live.profile, live)
+    assert without_stamp(first) == without_stamp(second)
+    assert (first.id, first.recorded_at) != (second.id, second.recorded_at)
+
+
+def test_a_record_comes_back_from_disk_as_it_was_written(monitor, live):
+    serve(monitor, live, trips(200, seed=1).assign(km=lambda f: f["km"] + 40))
+    evaluation = monitor.check(live.metadata, live.profile, live)
+    assert MetricsStore.of(monitor.settings).evaluations()[-1] == evaluation
+
+
+def test_the_model_has_its_own_view_and_ranks_what_moved_by_impact(monitor, live):
+    serve(monitor, live, trips(300, seed=1).assign(km=lambda f: f["km"] + 60, stops=lambda f: f["stops"] + 6))
+    evaluation = monitor.check(live.metadata, live.profile, live)
+    # minutes = 2 * km + 3 * stops: sixty kilometres move them more than six stops.
+    assert [i.feature for i in evaluation.model.impacts] == ["km", "stops"]
+    assert evaluation.drift.sentence.startswith("km: mean")
+    assert evaluation.model.state == "drift"
+    assert evaluation.model.outputs.state == "drift"
+    assert evaluation.model.disagreement is not None
+
+
+def test_without_the_model_its_view_is_insufficient_and_the_rest_is_checked(monitor, live):
+    serve(monitor, live, trips(100))
+    evaluation = monitor.check(live.metadata, live.profile)
+    assert (evaluation.model.state, evaluation.drift.state) == ("insufficient", "ok")
+
+
+def test_the_window_before_tells_whether_the_world_still_moves(trained, live, clock):
+    monitor = ModelMonitor(MetricsStore(trained.metrics_dir, window=150, clock=clock), trained, clock=clock)
+    monitor.settings = trained.model_copy(update={"monitor": trained.monitor.model_copy(update={"window": 150})})
+    warm = trips(450, seed=1).assign(km=lambda f: f["km"] + 40)
+    states = []
+    for start in (0, 150, 300):
+        serve(monitor, live, trips(150, seed=2) if start == 0 else warm[start : start + 150])
+        evaluation = monitor.check(live.metadata, live.profile)
+        states.append((evaluation.drift.state, evaluation.previous.state))
+    assert states == [("ok", "insufficient"), ("drift", "drift"), ("drift", "ok")]
+
+
+def test_recorded_values_of_another_type_are_broken_data_and_no_crash(monitor, live):
+    serve(monitor, live, trips(100))
+    for i in range(20):
+        monitor.record(
+            {"km": "far", "stops": i % 4, "to": ("north", "south")[i % 2]}, 3.0, version="first", response_s=0.01
+        )
+    evaluation = monitor.check(live.metadata, live.profile, live)
+    assert evaluation.alarms["data"].startswith("km: 16.7% of the values are no numbers")
+    assert evaluation.data.features == ("km",)
+    steering.accept(monitor.store, "km", "first", by="test", reason="known")
+    assert "data" not in monitor.check(live.metadata, live.profile, live).alarms
+
+
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(12)), repeats=st.lists(st.integers(0, 11), max_size=6))
 def test_any_order_of_actuals_duplicates_and_restarts_gives_the_same_figures(
@@ -117,3 +190,13 @@ def test_any_order_of_actuals_duplicates_and_restarts_gives_the_same_figures(
     found = served().check(live.metadata, live.profile).performance
     assert found.labelled == 12
     assert found.metrics["mae"] == pytest.approx(mean_absolute_error(frame["minutes"], 2 * frame["km"]))
+
+
+def test_a_move_that_hardly_moves_the_predictions_is_no_more_than_possible_drift(monitor, live):
+    # The target does not depend on where a trip goes to.
+    serve(monitor, live, trips(300, seed=1).assign(to=["south", "south", "south", "east"] * 75))
+    alone = monitor.check(live.metadata, live.profile)
+    weighed = monitor.check(live.metadata, live.profile, live)
+    assert (alone.drift.state, weighed.drift.state) == ("drift", "possible")
+    assert weighed.drift.features[0].sentence.endswith("only")
+    assert weighed.model.impacts[0].feature == "to"

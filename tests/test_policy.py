@@ -29,10 +29,24 @@ def asked(evaluations, events=(), *, new_rows=1000, **more):
     return decide(evaluations, events, POLICY, now=NOON, new_rows=new_rows, **more)
 
 
-@pytest.mark.parametrize("name", ["performance", "drift", "service"])
+@pytest.mark.parametrize("name", ["performance", "drift", "model", "service"])
 def test_an_alarm_that_stands_is_acted_on_with_its_sentence(name):
     decision = asked(checks(name, name))
     assert (decision.action, decision.trigger, decision.reason) == ("retrain", name, f"{name}: {name} sentence")
+
+
+def test_nothing_is_learnt_from_broken_data_until_they_are_right_again():
+    broken = [evaluation(NOON, "drift", "data"), evaluation(NOON + timedelta(minutes=1), "drift", "data")]
+    decision = asked(broken)
+    assert (decision.action, decision.trigger) == ("wait", "drift")
+    assert decision.refusal == "the data are broken: data sentence"
+    assert asked([*broken, evaluation(NOON + timedelta(minutes=2), "drift")]).action == "retrain"
+
+
+def test_broken_data_alone_are_no_reason_to_retrain_but_are_told():
+    decision = asked(checks("data", "data"))
+    assert (decision.action, decision.trigger) == ("wait", None)
+    assert decision.reason == "the data are broken: data sentence"
 
 
 @pytest.mark.parametrize(

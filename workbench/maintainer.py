@@ -6,11 +6,13 @@ time. What was done before is folded from the events; there is no state file.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from workbench.errors import WorkbenchError
+from workbench.errors import CorruptVersion, WorkbenchError
 from workbench.evaluation import Evaluation
+from workbench.loaded_version import LoadedVersion
 from workbench.monitor import ModelMonitor
 from workbench.policy import ATTEMPT, decide
 from workbench.records import Decision, Event, Pointer, utc_now
@@ -20,6 +22,7 @@ from workbench.traffic import PREDICT
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
+log = logging.getLogger(__name__)
 PRUNE_EVERY = timedelta(minutes=5)
 
 
@@ -35,6 +38,8 @@ class Maintainer:
         Starts a retrain and returns at once; raises WorkbenchError if it cannot.
     running : callable () -> bool
         Whether a retrain is under way.
+    tell : callable (Event) -> None
+        Hears of each alarm that begins or ends, after it was written; returns at once and does not raise.
     clock : callable returning an aware datetime
     """
 
@@ -46,6 +51,7 @@ class Maintainer:
         *,
         start: Callable[[Decision], None],
         running: Callable[[], bool],
+        tell: Callable[[Event], None] = lambda event: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
@@ -54,8 +60,10 @@ class Maintainer:
         self.versions = versions
         self.start = start
         self.running = running
+        self.tell = tell
         self.clock = clock
         self._seen: tuple[object, ...] = ()
+        self._loaded: LoadedVersion | None = None
         self._pruned_at = clock()
 
     def cycle(self) -> Decision:
@@ -68,7 +76,8 @@ class Maintainer:
         if seen == self._seen:
             return Decision(action="wait", reason="nothing has happened since the last check")
         metadata = self.versions.metadata(live.version_id)
-        evaluation = self.monitor.check(metadata, self.versions.profile(live.version_id))
+        profile = self.versions.profile(live.version_id)
+        evaluation = self.monitor.check(metadata, profile, self._model(live.version_id))
         self._seen = seen
         self._tell_alarms(evaluation)
         decision = self._decide(live)
@@ -77,6 +86,16 @@ class Maintainer:
             self._start(decision, live.version_id)
         self._prune()
         return decision
+
+    def _model(self, version_id: str) -> LoadedVersion | None:
+        """The live version, loaded once; None if it cannot be, which its evaluation says."""
+        if self._loaded is None or self._loaded.id != version_id:
+            self._loaded = None
+            try:
+                self._loaded = self.versions.load(version_id)
+            except CorruptVersion as error:
+                log.error("%s", error)
+        return self._loaded
 
     def _traffic_seen(self, live: Pointer) -> tuple[object, ...]:
         # Heartbeats and questions of operators are no news of the model.
@@ -115,9 +134,9 @@ class Maintainer:
             replaced = name in opened and opened[name] != evaluation.version
             if replaced or (name in opened and verdict.state == "ok"):
                 why = f"{opened[name]} is no longer live" if replaced else verdict.sentence
-                self._event("alarm_ended", f"{name}: {why}", opened.pop(name), name=name)
-            if verdict.state == "alarm" and name not in opened:
-                self._event("alarm", f"{name}: {verdict.sentence}", evaluation.version, name=name)
+                self.tell(self._event("alarm_ended", f"{name}: {why}", opened.pop(name), name=name))
+            if name in evaluation.alarms and name not in opened:
+                self.tell(self._event("alarm", f"{name}: {verdict.sentence}", evaluation.version, name=name))
 
     def _tell_decision(self, decision: Decision, version: str) -> None:
         """An event when the decision differs from the last one in more than its figures."""
@@ -132,8 +151,9 @@ class Maintainer:
         except WorkbenchError as error:
             self._event("retrain_refused", str(error), version)
 
-    def _event(self, kind: str, reason: str, version: str | None, **data: object) -> None:
-        self.metrics.append(Event(kind=kind, reason=reason, version=version, data=data))
+    def _event(self, kind: str, reason: str, version: str | None, **data: object) -> Event:
+        event: Event = self.metrics.append(Event(kind=kind, reason=reason, version=version, data=data))[0]
+        return event
 
     def _prune(self) -> None:
         if self.clock() - self._pruned_at < PRUNE_EVERY:

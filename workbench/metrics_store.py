@@ -140,7 +140,11 @@ class MetricsStore:
 
     def window(self) -> list[Prediction]:
         """The last `window` predictions of all writers, oldest first."""
-        return self._tail("predictions", Prediction, self.window_size).read()
+        return self.two_windows()[-self.window_size :]
+
+    def two_windows(self) -> list[Prediction]:
+        """The window and the one before it, oldest first."""
+        return self._tail("predictions", Prediction, 2 * self.window_size).read()
 
     def history(self) -> list[Prediction]:
         """The last `history` predictions of all writers, oldest first."""

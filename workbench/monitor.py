@@ -6,24 +6,17 @@ down what they said.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-import pandas as pd
 
-from workbench import drift, performance, traffic
+from workbench import performance, traffic
+from workbench.checkup import evaluate
 from workbench.errors import DataError
-from workbench.evaluation import (
-    DriftResult,
-    Evaluation,
-    FeatureProfile,
-    PerformanceResult,
-    Score,
-    ServiceResult,
-)
-from workbench.features import event_time, to_frame
+from workbench.evaluation import Evaluation, FeatureProfile, ServiceResult
+from workbench.features import event_time
+from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore, join
 from workbench.records import (
     EARLIEST,
@@ -33,7 +26,6 @@ from workbench.records import (
     Metadata,
     Prediction,
     Schema,
-    Task,
     Value,
     parse_utc,
     utc_now,
@@ -42,9 +34,6 @@ from workbench.records import (
 from workbench.segments import segment_start
 from workbench.settings import Settings
 from workbench.steering import steering
-
-MAX_PERIODS = 100
-Labelled = Sequence[tuple[Prediction, Actual]]
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,113 +186,47 @@ class ModelMonitor:
 
         The verdict is over all requests, or over those that one version answered.
         """
-        evaluations = self.store.evaluations()
-        uptimes = [e.service.uptime for e in evaluations if e.service.uptime]
+        return self._summary(self.clock(), version)
+
+    def _summary(self, now: datetime, version: str | None) -> ServiceResult:
+        uptimes = [e.service.uptime for e in self.store.evaluations() if e.service.uptime]
         return traffic.summarise(
             self.store.requests(),
             self.store.heartbeats(),
-            now=self.clock(),
+            now=now,
             window=self.store.window_size,
             max_response_s=self.settings.monitor.max_response_s,
             before=uptimes[-1] if uptimes else None,
             version=version,
         )
 
-    def check(self, live: Metadata, reference: Sequence[FeatureProfile]) -> Evaluation:
-        """Look at the window once and write down the evaluation.
+    def check(
+        self, live: Metadata, reference: Sequence[FeatureProfile], model: LoadedVersion | None = None
+    ) -> Evaluation:
+        """Look at the window once and write down the evaluation; the same records give the same one.
 
         Parameters
         ----------
         live : Metadata
             Of the live version: its schema, and its holdout metrics as the baseline of performance.
         reference : profile of the live version
+        model : LoadedVersion, optional
+            The live version itself; without it the model's view is `insufficient`.
         """
-        window = self.store.window()
-        own = [p for p in window if p.version == live.version_id]
-        times = sorted(p.event_time for p in own)
-        evaluation = Evaluation(
-            version=live.version_id,
-            n=len(own),
-            first_id=own[0].id if own else None,
-            last_id=own[-1].id if own else None,
-            first_event_time=times[0] if own else None,
-            last_event_time=times[-1] if own else None,
-            service=self.summary(live.version_id),
-            drift=self._drift(own, live, reference),
-            performance=self._performance(own, live),
-            thresholds={
-                "drift": self.settings.drift.model_dump(),
-                "performance": self.settings.performance.model_dump(),
-                "max_response_s": self.settings.monitor.max_response_s,
-            },
-        )
-        return self.store.append(evaluation)[0]
+        return self.store.append(
+            evaluate(
+                self.store.two_windows(),
+                join(self.store.history(), self.store.actuals()),
+                self._summary(self._last_told(), live.version_id),
+                live,
+                reference,
+                model,
+                settings=self.settings,
+                accepted=steering(self.store.events(), live.version_id).accepted,
+            )
+        )[0]
 
-    def _drift(self, own: Sequence[Prediction], live: Metadata, reference: Sequence[FeatureProfile]) -> DriftResult:
-        frame = to_frame([p.inputs for p in own], live.features)
-        accepted = steering(self.store.events(), live.version_id).accepted
-        return drift.check(frame, reference, accepted=accepted, **self.settings.drift.model_dump())
-
-    def _performance(self, own: Sequence[Prediction], live: Metadata) -> PerformanceResult:
-        labelled = join(self.store.history(), self.store.actuals())
-        in_window = {p.id for p in own}
-        current = [pair for pair in labelled if pair[0].id in in_window]
-        return performance.judge(
-            _scores(live.task, current),
-            live.metrics,
-            metric=self.settings.metric,
-            n=len(own),
-            labelled=len(current),
-            min_rows=self.settings.performance.min_rows,
-            max_loss=self.settings.performance.max_loss,
-            by_version=_by_version(live.task, labelled),
-            over_time=_over_time(live.task, labelled, self.settings.monitor.period),
-        )
-
-
-def _scores(task: Task, labelled: Labelled) -> dict[str, float | None]:
-    return performance.scores(
-        task,
-        [a.actual for _, a in labelled],
-        [p.output for p, _ in labelled],
-        [p.probabilities for p, _ in labelled],
-    )
-
-
-def _by_version(task: Task, labelled: Labelled) -> tuple[Score, ...]:
-    groups: dict[str, list[tuple[Prediction, Actual]]] = defaultdict(list)
-    for pair in labelled:
-        groups[pair[0].version].append(pair)
-    return tuple(
-        Score(
-            n=len(group),
-            metrics=_scores(task, group),
-            version=version,
-            start=min(p.event_time for p, _ in group),
-            end=max(p.event_time for p, _ in group),
-        )
-        for version, group in groups.items()
-    )
-
-
-def _over_time(task: Task, labelled: Labelled, period: str) -> tuple[Score, ...]:
-    """Metrics of each period of event time, for each version that answered in it."""
-    if not labelled:
-        return ()
-    times = pd.to_datetime([p.event_time for p, _ in labelled], format="ISO8601", utc=True)
-    starts = times.floor(period).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-    groups: dict[tuple[str, str], list[tuple[Prediction, Actual]]] = defaultdict(list)
-    for start, pair in zip(starts, labelled, strict=True):
-        groups[start, pair[0].version].append(pair)
-    newest = sorted(groups)[-MAX_PERIODS:]
-    length = pd.Timedelta(period)
-    return tuple(
-        Score(
-            n=len(groups[start, version]),
-            metrics=_scores(task, groups[start, version]),
-            version=version,
-            start=start,
-            end=utc_text((pd.Timestamp(start) + length).to_pydatetime()),
-        )
-        for start, version in newest
-    )
+    def _last_told(self) -> datetime:
+        """The moment of the newest record of the service: what a check says must not depend on when it is run."""
+        newest = [records[-1].recorded_at for records in (self.store.requests(), self.store.heartbeats()) if records]
+        return parse_utc(max(newest)) if newest else self.clock()

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from workbench.evaluation import Evaluation
+from workbench.evaluation import DataResult, Evaluation
 from workbench.records import Decision, Event, GateVerdict, parse_utc
 from workbench.settings import RetrainSettings
 
 ATTEMPT = "retrain_started"
+TRIGGERS = ("performance", "drift", "model", "service")
 CONFIDENCE = 0.95
 ROUNDS = 400
 
@@ -49,8 +50,8 @@ def decide(
     """
     trigger, why = _alarm(evaluations, settings.checks_in_a_row)
     if trigger is None:
-        return Decision(action="wait", reason=why)
-    refusal = hold or _refusal(events, settings, now, new_rows, running)
+        return Decision(action="wait", reason=_broken(evaluations) or why)
+    refusal = hold or _broken(evaluations) or _refusal(events, settings, now, new_rows, running)
     if refusal:
         return Decision(action="wait", reason=why, trigger=trigger, refusal=refusal)
     return Decision(action="retrain", reason=why, trigger=trigger)
@@ -60,7 +61,7 @@ def _alarm(evaluations: Sequence[Evaluation], in_a_row: int) -> tuple[str | None
     """The first alarm that stood in the last `in_a_row` checks; or why there is none."""
     if not evaluations:
         return None, "no check of the live version yet"
-    for name in ("performance", "drift", "service"):
+    for name in TRIGGERS:
         streak = 0
         for evaluation in reversed(evaluations):
             if name not in evaluation.alarms:
@@ -71,6 +72,12 @@ def _alarm(evaluations: Sequence[Evaluation], in_a_row: int) -> tuple[str | None
         if streak:
             return None, f"suspected: {name} in alarm in {streak} of {in_a_row} checks in a row"
     return None, "nothing in alarm"
+
+
+def _broken(evaluations: Sequence[Evaluation]) -> str | None:
+    """Nothing good is learnt from broken data."""
+    data = evaluations[-1].data if evaluations else DataResult(state="insufficient", sentence="")
+    return f"the data are broken: {data.sentence}" if data.state == "broken" else None
 
 
 def _refusal(

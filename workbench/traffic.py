@@ -151,7 +151,10 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
     """
     fresh = [b for b in beats if before is None or b.recorded_at > before.as_of]
     if not fresh:
-        return before and msgspec.structs.replace(before, share=_share(before.up_s, before.since, now))
+        if before is None:
+            return None
+        silent = _silent(before.as_of, beats[-1].every_s, now) if beats else 0.0
+        return msgspec.structs.replace(before, share=_share(before.up_s + silent, before.since, now))
     since = before.since if before else min(fresh[0].started_at, fresh[0].recorded_at)
     last, up_s = (before.as_of, before.up_s) if before else (since, 0.0)
     for beat in fresh:
@@ -162,10 +165,14 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
         last = beat.recorded_at
     newest = fresh[-1]
     current = (parse_utc(newest.recorded_at) - parse_utc(newest.started_at)).total_seconds()
-    # Since the last beat it is taken to live, until its next beats fail to come.
-    silent = (now - parse_utc(last)).total_seconds()
-    share = _share(up_s + (silent if silent <= MISSED_BEATS * newest.every_s else 0.0), since, now)
+    share = _share(up_s + _silent(last, newest.every_s, now), since, now)
     return Uptime(since=since, as_of=last, up_s=up_s, share=share, current_s=max(current, 0.0))
+
+
+def _silent(last: str, every_s: float, now: datetime) -> float:
+    """Since the last beat a worker is taken to live, until its next beats fail to come."""
+    silent = (now - parse_utc(last)).total_seconds()
+    return silent if silent <= MISSED_BEATS * every_s else 0.0
 
 
 def _share(up_s: float, since: str, now: datetime) -> float:
