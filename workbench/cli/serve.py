@@ -94,6 +94,7 @@ def maintain(context: typer.Context) -> None:
 
 
 def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
+    from workbench.alerts import Alerts
     from workbench.jobs import Jobs
     from workbench.maintainer import Maintainer
     from workbench.metrics_store import MetricsStore
@@ -108,9 +109,9 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     def start(decision: Decision) -> None:
         jobs.start(reason=decision.reason, trigger=decision.trigger or "manual", by="maintainer")
 
-    maintainer = Maintainer(
-        settings, ModelMonitor(metrics, settings), versions, start=start, running=versions.retraining
-    )
+    alerts = Alerts(settings, metrics)
+    monitor = ModelMonitor(metrics, settings)
+    maintainer = Maintainer(settings, monitor, versions, start=start, running=versions.retraining, tell=alerts.tell)
     log.info("maintaining %s as process %s", settings.root, os.getpid())
     trouble = ""
     while not stop.wait(settings.monitor.check_every_s):
@@ -126,6 +127,7 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
         else:
             trouble = ""
             log.info("%s: %s", decision.action, decision.sentence)
+    alerts.close()
     _end_job(jobs)
 
 
