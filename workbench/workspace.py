@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.errors import UnknownVersion
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -12,7 +13,10 @@ from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
 if TYPE_CHECKING:
+    from workbench.drill import Drill
+    from workbench.evaluation import Evaluation
     from workbench.panels.dashboard import Dashboard
+    from workbench.shifts import Kind
 
 
 class Workbench:
@@ -41,6 +45,26 @@ class Workbench:
         from workbench.panels.dashboard import Dashboard
 
         return Dashboard(self.settings)
+
+    def check(self) -> Evaluation:
+        """Look at the live version's window now, and write the evaluation down."""
+        live = self.versions.live()
+        if live is None:
+            raise UnknownVersion("no version is live; train one with `python main.py`")
+        model = self.versions.load(live.version_id)
+        return self.monitor.check(model.metadata, model.profile, model)
+
+    def drill(self, feature: str, *, kind: Kind | None = None, size: float | None = None, **options: Any) -> Drill:
+        """The fire drill: would a shift of this kind and size in a copy of the window raise the alarm?
+
+        Parameters
+        ----------
+        feature, kind, size, **options
+            As `workbench.drill.drill` takes them.
+        """
+        from workbench.drill import rehearse
+
+        return rehearse(self.settings, self.metrics, self.versions, feature, kind=kind, size=size, **options)
 
     def __repr__(self) -> str:
         live = self.versions.live()

@@ -32,10 +32,11 @@ ensemble = "voting"   # linear + forest + boosting; or "module:function" returni
 window        = 1000      # predictions every statistic looks at
 history       = 100000    # predictions kept on disk, so that late actuals can be joined
 check_every_s = 30        # how often the maintainer looks
+false_alarm_rate = 0.01   # false alarms that a full window of new predictions may bring, over all checks of it
 
 [drift]
-max_mean_shift = 0.5      # alarm beyond this many standard deviations of the reference
-max_std_ratio  = 1.5      # alarm beyond this ratio of standard deviations, or its inverse
+min_mean_shift = 0.1      # smaller moves of the mean are no drift, however sure: standard deviations of the reference
+min_std_ratio  = 1.15     # the same for the standard deviation: beyond this ratio, or its inverse
 
 [performance]
 # metric = "{metric}"     # the metric that decides
@@ -45,6 +46,9 @@ max_loss = 0.3            # alarm when it is 30 % worse than on the version's ow
 automatic    = true       # retrain when an alarm stands
 cooldown_s   = 21600      # at least six hours between attempts
 min_new_rows = 700        # labelled predictions to learn from, at least
+
+# [alerts]
+# webhook = "https://..."  # is told, as JSON, when an alarm begins and when it ends
 
 [service]
 port    = 8000

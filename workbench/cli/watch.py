@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.cli.show import Json, number, print_json, print_table, when
-from workbench.errors import UnknownVersion
+from workbench.errors import CorruptVersion, UnknownVersion
 
 if TYPE_CHECKING:
-    from workbench.evaluation import Evaluation
+    from workbench.evaluation import Evaluation, FeatureDrift
 
-GLYPHS = {"ok": "✓ ok", "alarm": "▲ ALARM", "insufficient": "· insufficient"}
+GLYPHS: dict[str, str] = {
+    "ok": "✓ ok",
+    "possible": "△ possible",
+    "drift": "▲ DRIFT",
+    "alarm": "▲ ALARM",
+    "broken": "✖ BROKEN",
+    "insufficient": "· insufficient",
+}
 
 
 def register(app: typer.Typer) -> None:
-    for command in (status, check):
+    for command in (status, check, drill):
         app.command()(command)
 
 
@@ -82,10 +90,79 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     live = versions.live()
     if live is None:
         raise UnknownVersion("no version is live; train one with `python main.py`")
-    monitor = ModelMonitor(MetricsStore.of(settings), settings)
-    evaluation = monitor.check(versions.metadata(live.version_id), versions.profile(live.version_id))
+    metrics = MetricsStore.of(settings)
+    try:
+        model = versions.load(live.version_id)
+    except CorruptVersion as error:
+        # What can be checked without the model is checked; the record says that the rest could not be.
+        print(f"error: {error}", file=sys.stderr)
+        model = None
+    metadata, profile = versions.metadata(live.version_id), versions.profile(live.version_id)
+    evaluation = ModelMonitor(metrics, settings).check(metadata, profile, model)
     print_json(evaluation) if as_json else _print_evaluation(evaluation)
     if evaluation.alarms:
+        raise typer.Exit(1)
+
+
+def drill(
+    context: typer.Context,
+    feature: Annotated[str, typer.Argument(help="Of the live version.")],
+    kind: Annotated[
+        str | None,
+        typer.Option(help="mean, std, missing, unseen, constant or unit; default: mean, or unseen for texts."),
+    ] = None,
+    size: Annotated[
+        float | None, typer.Option(help="Standard deviations (mean), a factor (std, unit), or a share of the rows.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Stretches of the reference to measure false alarms with.")] = 100,
+    seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Fire drill: put a shift into a copy of the window and see whether the alarm fires. Exit code 1 if it does not."""
+    from tqdm import tqdm
+
+    from workbench.drill import rehearse
+    from workbench.metrics_store import MetricsStore
+    from workbench.settings import load_settings
+    from workbench.shifts import as_kind
+    from workbench.version_store import VersionStore
+
+    settings = load_settings(context.obj)
+    with tqdm(total=rounds, desc="stretches of the reference", leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        done = rehearse(
+            settings,
+            MetricsStore.of(settings),
+            VersionStore(settings.versions_dir),
+            feature,
+            kind=as_kind(kind) if kind else None,
+            size=size,
+            rounds=rounds,
+            seed=seed,
+            progress=progress,
+        )
+    if as_json:
+        print_json(done)
+    else:
+        smallest = "none tried is" if done.smallest is None else f"{done.smallest:.3g} {done.unit}"
+        rows = [
+            ("window", f"{done.n} predictions; {feature} is {GLYPHS[done.before]} there"),
+            ("injected", f"{done.kind} {done.size:g} {done.unit}"),
+            ("verdict", f"{GLYPHS[done.state]}: {done.sentence}"),
+            ("would it have fired", "yes" if done.fired else "NO"),
+            (f"smallest found in {done.found:.0%} of windows", smallest),
+            (
+                "false alarms, measured",
+                f"{done.false_alarms} of {done.rounds} stretches of the reference "
+                f"(95 %: {done.rate_low:.1%} to {done.rate_high:.1%}; asked for: {done.asked_rate:.2%} a window)",
+            ),
+        ]
+        print_table(f"fire drill: {feature}", ["", ""], rows)
+    if not done.fired:
         raise typer.Exit(1)
 
 
@@ -106,23 +183,37 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         ]
         print_table("performance", ["", "actuals", *names], rows)
     if evaluation.drift.features:
+        previous = {f.feature: f for f in evaluation.previous.features}
+        impacts = {i.feature: i for i in evaluation.model.impacts}
         print_table(
-            "features against the reference (in brackets: the no-drift band)",
-            ["feature", "mean shift, sd", "sd ratio", "share moved", "unseen", "missing (was)", ""],
+            "features against the reference (in brackets: what chance leaves)",
+            [
+                "feature",
+                "mean, sd",
+                "sd ratio",
+                "distance",
+                "missing",
+                "outside",
+                "noise",
+                "impact",
+                "",
+                "since before",
+            ],
             (
                 (
                     f.feature,
-                    _banded(f.mean_shift, f.mean_shift_band),
-                    _banded(f.std_ratio, f.std_ratio_band),
-                    _banded(f.share_shift, f.share_shift_band),
-                    number(f.unseen_share, 2),
-                    f"{f.missing_share:.1%} ({f.reference_missing_share:.1%})",
+                    *(_banded(f, name) for name in ("mean", "std", "distribution", "missing")),
+                    _banded(f, "unseen" if f.kind == "categorical" else "range"),
+                    f"{max((c.noise for c in f.channels.values()), default=0):.1f}x",
+                    number(impacts[f.feature].moved, 3) if f.feature in impacts else "",
                     GLYPHS[f.state],
+                    GLYPHS[previous[f.feature].state] if f.feature in previous else "-",
                 )
                 for f in evaluation.drift.features
             ),
         )
 
 
-def _banded(value: float | None, band: float | None) -> str:
-    return "-" if value is None else f"{number(value, 3)} ({number(band, 2)})"
+def _banded(feature: FeatureDrift, name: str) -> str:
+    c = feature.channels.get(name)
+    return "-" if c is None else f"{number(c.value, 3)} ({number(c.low, 2)} to {number(c.high, 2)})"

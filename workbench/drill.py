@@ -1,0 +1,246 @@
+"""The fire drill: would the alarm have fired? A shift of known size is put into a copy of the window.
+
+Beside it, two figures from the reference itself: the smallest shift that is found at this many rows, and how often
+stretches of the reference, in which nothing was changed, raise an alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from workbench import drift, profiles
+from workbench.checkup import BUDGET
+from workbench.errors import DataError, UnknownVersion
+from workbench.evaluation import DriftResult, FeatureProfile
+from workbench.features import align, window_frame
+from workbench.metrics_store import MetricsStore
+from workbench.records import State
+from workbench.settings import DriftSettings, Settings
+from workbench.shifts import SIZES, Kind, check_request, default_kind, default_size, inject
+from workbench.training_data import between
+from workbench.training_store import TrainingStore
+from workbench.version_store import VersionStore
+
+FOUND = 0.95
+WINDOWS = 20
+STEPS = 10
+
+
+class Drill(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a drill. `smallest` is None where even the largest size tried is not found."""
+
+    feature: str
+    kind: Kind
+    size: float
+    n: int
+    fired: bool
+    state: State
+    before: State
+    sentence: str
+    smallest: float | None
+    windows: int
+    false_alarms: int
+    rounds: int
+    rate_low: float
+    rate_high: float
+    asked_rate: float
+
+    @property
+    def unit(self) -> str:
+        return SIZES[self.kind][2]
+
+    @property
+    def found(self) -> float:
+        """The share of windows in which the smallest shift is found."""
+        return FOUND
+
+
+def drill(
+    window: pd.DataFrame,
+    pool: pd.DataFrame,
+    reference: Sequence[FeatureProfile],
+    feature: str,
+    *,
+    kind: Kind | None = None,
+    size: float | None = None,
+    limits: DriftSettings,
+    false_alarm_rate: float,
+    rounds: int = 100,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Drill:
+    """Put a shift into a copy of the window and see.
+
+    Parameters
+    ----------
+    window : DataFrame, shape (n_rows, n_features)
+    pool : DataFrame
+        The reference's rows, in event time where there is one.
+    feature : str
+    kind : one of KINDS, optional
+        Default: "mean" for numbers, "unseen" for texts.
+    size : float, optional
+        In the kind's unit (SIZES); default: a shift of half a standard deviation, half more spread, a tenth of the
+        values, a factor of 1,000.
+    rounds : int
+        Stretches of the reference to measure false alarms with.
+    seed : int
+        Fixes every draw.
+
+    Raises
+    ------
+    DataError
+        If there is no such feature, the kind does not suit it, the size is out of range, or there are no rows.
+    """
+    profile = next((p for p in reference if p.name == feature), None)
+    if profile is None:
+        raise DataError(f"no feature {feature!r}; the live version has {', '.join(p.name for p in reference)}")
+    kind = kind or default_kind(profile)
+    size = default_size(kind) if size is None else size
+    check_request(profile, kind, size, len(window))
+    rng = np.random.default_rng(seed)
+
+    def look(frame: pd.DataFrame, rate: float = false_alarm_rate) -> DriftResult:
+        return drift.check(frame, reference, limits=limits, false_alarm_rate=rate)
+
+    before = look(window).feature(feature).state
+    after = look(window.assign(**{feature: inject(window[feature], kind, size, profile, rng)})).feature(feature)
+    smallest = _smallest(
+        _draws(pool[feature], profile, len(window), rng),
+        profile,
+        kind,
+        limits,
+        false_alarm_rate / len(reference),
+        rng,
+    )
+    alarms = 0
+    stretches = list(_stretches(pool, len(window), rounds, reference, rng))
+    for done, (rest, stretch) in enumerate(stretches):
+        progress(done, len(stretches))
+        result = drift.check(stretch, profiles.like(rest, reference), limits=limits, false_alarm_rate=false_alarm_rate)
+        alarms += any(f.state in ("drift", "broken") for f in result.features)
+    interval = binomtest(alarms, max(len(stretches), 1)).proportion_ci()
+    return Drill(
+        feature=feature,
+        kind=kind,
+        size=size,
+        n=len(window),
+        fired=after.state in ("drift", "broken"),
+        state=after.state,
+        before=before,
+        sentence=after.sentence,
+        smallest=smallest,
+        windows=WINDOWS,
+        false_alarms=alarms,
+        rounds=len(stretches),
+        rate_low=float(interval.low),
+        rate_high=float(interval.high),
+        asked_rate=false_alarm_rate,
+    )
+
+
+def _draws(pool: pd.Series, profile: FeatureProfile, n: int, rng: np.random.Generator) -> list[pd.Series]:
+    """Windows of n rows as the reference could have given them: stretches where rows depend on each other."""
+    block = max(1, round(2 * max(profile.value_dependence, profile.cell_dependence, profile.missing_dependence)))
+    block = min(block, len(pool))
+    drawn = []
+    for _ in range(WINDOWS):
+        starts = rng.integers(0, len(pool) - block + 1, -(-n // block))
+        drawn.append(pool.iloc[(starts[:, None] + np.arange(block)).ravel()[:n]].reset_index(drop=True))
+    return drawn
+
+
+def _smallest(
+    windows: Sequence[pd.Series],
+    profile: FeatureProfile,
+    kind: Kind,
+    limits: DriftSettings,
+    false_alarm_rate: float,
+    rng: np.random.Generator,
+) -> float | None:
+    """By bisection: the smallest size that nearly all windows tell."""
+    none, most, _ = SIZES[kind]
+
+    def found(size: float) -> bool:
+        told = 0
+        for window in windows:
+            frame = pd.DataFrame({profile.name: inject(window, kind, size, profile, rng)})
+            state = drift.check(frame, [profile], limits=limits, false_alarm_rate=false_alarm_rate).features[0].state
+            told += state in ("drift", "broken")
+        return told >= FOUND * len(windows)
+
+    if not found(most):
+        return None
+    low, high = none, most
+    for _ in range(STEPS):
+        middle = (low * high) ** 0.5 if none else (low + high) / 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high
+
+
+def _stretches(
+    pool: pd.DataFrame, n: int, rounds: int, reference: Sequence[FeatureProfile], rng: np.random.Generator
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The reference parted in two, again and again: a window, and the rest as its reference.
+
+    Neighbouring rows where the reference is in event time, since windows are; rows by lot where it is not.
+    """
+    n = min(n, len(pool) // 3)
+    if not n:
+        return
+    in_order = any(p.in_order for p in reference)
+    starts = np.unique(np.linspace(0, len(pool) - n, rounds).round().astype(int)) if in_order else range(rounds)
+    for start in starts:
+        rows = np.arange(start, start + n) if in_order else rng.permutation(len(pool))[:n]
+        inside = np.zeros(len(pool), dtype=bool)
+        inside[rows] = True
+        yield pool[~inside].reset_index(drop=True), pool.iloc[rows].reset_index(drop=True)
+
+
+def rehearse(
+    settings: Settings,
+    metrics: MetricsStore,
+    versions: VersionStore,
+    feature: str,
+    *,
+    kind: Kind | None = None,
+    size: float | None = None,
+    rounds: int = 100,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Drill:
+    """`drill` with the window, the reference and the limits of a workspace's live version.
+
+    Raises
+    ------
+    UnknownVersion, CorruptVersion
+        If no version is live, or its files or its training data are damaged.
+    DataError
+        As `drill`.
+    """
+    live = versions.live()
+    if live is None:
+        raise UnknownVersion("no version is live; train one with `python main.py`")
+    metadata = versions.metadata(live.version_id)
+    own = [p.inputs for p in metrics.window() if p.version == live.version_id]
+    window, _ = window_frame(own, metadata.features)
+    rows = TrainingStore(settings.versions_dir).load(metadata.training_data.sha256)
+    learnt = metadata.training_data.fit
+    return drill(
+        window,
+        align(between(rows, learnt), metadata.features),
+        versions.profile(live.version_id),
+        feature,
+        kind=kind,
+        size=size,
+        limits=settings.drift,
+        false_alarm_rate=settings.monitor.false_alarm_rate * BUDGET["drift"],
+        rounds=rounds,
+        seed=seed,
+        progress=progress,
+    )
