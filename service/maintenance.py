@@ -134,13 +134,11 @@ def events(request: Request, limit: Limit = 100, before: Before = None) -> Respo
 
 
 @router.post("/check")
-def check(request: Request) -> Response:
-    """One check of the live version now."""
-    versions = _versions(request)
-    live = versions.live()
-    if live is None:
+async def check(request: Request) -> Response:
+    """One check of the live version now, in a process of its own: the model's view of it takes a second."""
+    if _versions(request).live() is None:
         raise UnknownVersion("no version is live; there is nothing to check")
-    return reply(_monitor(request).check(versions.metadata(live.version_id), versions.profile(live.version_id)))
+    return await _command(request, "check", done=(0, 1))
 
 
 @router.post("/retrain", status_code=202, responses={409: {"model": ErrorBody}})
@@ -198,7 +196,7 @@ def whatif(request: Request, version_id: str) -> Response:
 async def activate(request: Request, version_id: str, body: Reason) -> Response:
     """Make a version live, after its hashes and golden predictions are checked."""
     _versions(request).metadata(version_id)
-    return await _command(request, "activate", version_id, f"--reason={body.reason}")
+    return await _steer(request, "activate", version_id, f"--reason={body.reason}")
 
 
 @router.post("/rollback", responses={404: {"model": ErrorBody}})
@@ -207,7 +205,7 @@ async def rollback(request: Request, body: Reason) -> Response:
     live = _versions(request).live()
     if live is None or live.previous is None:
         raise UnknownVersion("there is no earlier version to go back to")
-    return await _command(request, "rollback", f"--reason={body.reason}")
+    return await _steer(request, "rollback", f"--reason={body.reason}")
 
 
 @router.post("/pin", responses={404: {"model": ErrorBody}})
@@ -215,7 +213,7 @@ async def pin(request: Request, body: PinRequest) -> Response:
     """Keep a version live: nothing switches away from it by itself. `version_id` null ends that."""
     if body.version_id is not None:
         _versions(request).metadata(body.version_id)
-    return await _command(request, "pin", body.version_id or "--off", f"--reason={body.reason}")
+    return await _steer(request, "pin", body.version_id or "--off", f"--reason={body.reason}")
 
 
 @router.post("/pause")
@@ -246,17 +244,21 @@ def _job(request: Request, job: str) -> Any:
         raise HTTPException(404, str(error)) from error
 
 
-async def _command(request: Request, *words: str) -> Response:
+async def _steer(request: Request, *words: str) -> Response:
+    return await _command(request, *words, f"--by={BY}")
+
+
+async def _command(request: Request, *words: str, done: tuple[int, ...] = (0,)) -> Response:
     """Run one command of the command line on this workspace; its error message is ours."""
     settings: Settings = request.app.state.settings
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workbench.cli", "--root", str(settings.root), *words, f"--by={BY}", "--json"),
+        *(sys.executable, "-m", "workbench.cli", "--root", str(settings.root), *words, "--json"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     output, trouble = await process.communicate()
-    if process.returncode == 0:
+    if process.returncode in done and output:
         return Response(output, media_type="application/json")
     told = trouble.decode(errors="replace").strip()
     if not told.startswith("error: "):

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.inference import Serving
 from workbench.metrics_store import MetricsStore
-from workbench.records import Heartbeat, utc_now, utc_text
+from workbench.records import Heartbeat, State, utc_now, utc_text
 from workbench.records import Request as RequestRecord
 
 log = logging.getLogger("workbench.service")
@@ -29,7 +29,8 @@ UNRECORDED = ("/health", "/ready", "/metrics", "/openapi.json")
 REQUESTS = prometheus_client.Counter("workbench_requests", "HTTP requests answered.", ["path", "status"])
 PREDICTIONS = prometheus_client.Counter("workbench_predictions", "Rows predicted.", ["version"])
 RESPONSE = prometheus_client.Histogram("workbench_response_seconds", "Receipt to last byte.", ["path"])
-STATES = {"ok": 0, "insufficient": 1, "alarm": 2}
+STATES: dict[State, int] = {"insufficient": 0, "ok": 1, "possible": 2, "alarm": 3, "drift": 3, "broken": 3}
+STATES_TOLD = "0 insufficient, 1 ok, 2 possible, 3 alarm (drift, broken data)"
 
 
 class Telemetry:
@@ -123,7 +124,7 @@ class Pulse(threading.Thread):
 
 
 class EvaluationCollector(Collector):
-    """The last evaluation as gauges; the state as a number: 0 ok, 1 insufficient, 2 alarm."""
+    """The last evaluation as gauges; a state as a number, so that 3 and above is what a person is told of."""
 
     def __init__(self, store: MetricsStore) -> None:
         self._store = store
@@ -134,9 +135,7 @@ class EvaluationCollector(Collector):
             return
         last = evaluations[-1]
         for name, verdict in last.verdicts.items():
-            yield GaugeMetricFamily(
-                f"workbench_{name}_state", f"{name}: 0 ok, 1 insufficient, 2 alarm.", value=STATES[verdict.state]
-            )
+            yield GaugeMetricFamily(f"workbench_{name}_state", f"{name}: {STATES_TOLD}.", value=STATES[verdict.state])
         yield GaugeMetricFamily(
             "workbench_window_predictions", "Predictions of the live version in the window.", value=last.n
         )
@@ -148,10 +147,18 @@ class EvaluationCollector(Collector):
                 quality.add_metric([metric], value)
         yield quality
         shift = GaugeMetricFamily("workbench_mean_shift", "In reference standard deviations.", labels=["feature"])
+        noise = GaugeMetricFamily(
+            "workbench_drift_noise",
+            "Distance from the training reference; 1 is what 95 of 100 checks without drift stay within.",
+            labels=["feature", "channel"],
+        )
         for feature in last.drift.features:
-            if feature.mean_shift is not None:
-                shift.add_metric([feature.feature], feature.mean_shift)
+            for name, channel in feature.channels.items():
+                noise.add_metric([feature.feature, name], channel.noise)
+                if name == "mean":
+                    shift.add_metric([feature.feature], channel.value)
         yield shift
+        yield noise
 
 
 @router.get("/metrics", response_class=Response)

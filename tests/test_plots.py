@@ -3,25 +3,36 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from workbench import plots
-from workbench.evaluation import DriftResult, Evaluation, FeatureDrift, PerformanceResult, ServiceResult, Traffic
-from workbench.plot_style import ALARM, BLUE
+from workbench.distribution_plots import feature_distribution
+from workbench.drift_plots import drift_by_feature
+from workbench.evaluation import (
+    Channel,
+    DriftResult,
+    Evaluation,
+    FeatureDrift,
+    FeatureProfile,
+    PerformanceResult,
+    ServiceResult,
+    Traffic,
+)
+from workbench.plot_style import ALARM, AMBER, BLUE
 from workbench.records import Event, utc_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-THRESHOLDS = {
-    "drift": {"max_mean_shift": 0.5, "max_std_ratio": 2.0, "max_share_shift": 0.3},
-    "performance": {"max_loss": 0.5},
-}
+THRESHOLDS = {"performance": {"max_loss": 0.5}}
 
 
 def at(minutes):
     return utc_text(START + timedelta(minutes=minutes))
 
 
-def check(i=0, *, version="a", metric="mae", value=4.0, baseline=4.0, state="ok", features=(), mean_s=0.01):
+def check(
+    i=0, *, version="a", metric="mae", value=4.0, baseline=4.0, state="ok", features=(), previous=(), mean_s=0.01
+):
     return Evaluation(
         id=f"e{i}",
         recorded_at=at(i),
@@ -35,6 +46,7 @@ def check(i=0, *, version="a", metric="mae", value=4.0, baseline=4.0, state="ok"
             state="ok", sentence="", all=Traffic(requests=30, rows=30, mean_s=mean_s, p95_s=0.02, predictions_per_s=5.0)
         ),
         drift=DriftResult(state="ok", sentence="few", n=10, features=tuple(features)),
+        previous=DriftResult(state="ok", sentence="", n=10, features=tuple(previous)),
         performance=PerformanceResult(
             state=state,
             sentence="",
@@ -52,19 +64,21 @@ def event(kind, minutes):
     return Event(kind=kind, reason="why", recorded_at=at(minutes))
 
 
-def moved(name, shift, *, state="ok", band=0.1, ratio=1.0):
+def channel(value, *, low=-0.1, high=0.1, limit=0.05, state="ok"):
+    return Channel(value=value, low=low, high=high, noise=1.0, p=0.5, limit=limit, state=state)
+
+
+def moved(name, shift=0.0, *, state="ok", decided=None, **channels):
     return FeatureDrift(
         feature=name,
         kind="numeric",
         state=state,
-        sentence="",
+        sentence=f"{name}: moved",
         n=10,
+        channel=decided,
+        channels={"mean": channel(shift), **channels},
         missing_share=0,
-        reference_missing_share=0,
-        mean_shift=shift,
-        mean_shift_band=band,
-        std_ratio=ratio,
-        std_ratio_band=1.1,
+        reference_missing_share=0.2,
     )
 
 
@@ -72,10 +86,10 @@ def levels(axes, style):
     return [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == style and len(line.get_xdata())]
 
 
-def bars(figure, colour):
-    from matplotlib.colors import to_rgb
-
-    return [bar.get_width() for bar in figure.axes[0].patches if bar.get_facecolor()[:3] == to_rgb(colour)]
+def marks(figure, shape, colour=None):
+    """Where the marks of a shape stand, row by row."""
+    lines = [line for line in figure.axes[0].get_lines() if line.get_marker() == shape]
+    return [line.get_xdata()[0] for line in lines if colour is None or line.get_markeredgecolor() == colour]
 
 
 def test_an_error_alarms_above_its_holdout_and_a_score_below():
@@ -127,32 +141,154 @@ def test_events_are_named_in_words():
     assert "decision" not in text
 
 
-def test_the_largest_score_of_a_feature_is_its_bar_and_the_farthest_comes_first():
-    near, far = moved("near", -0.25), moved("far", 0.1, ratio=4.0)
-    assert bars(plots.drift_by_feature(check(features=[near, far])), BLUE) == [2.0, 0.5]
+def test_a_score_is_drawn_as_a_multiple_of_the_band_on_its_own_side():
+    features = [moved("up", 0.25), moved("down", -0.25), moved("lopsided", mean=channel(-0.4, low=-0.2))]
+    assert marks(drift_by_feature(check(features=features)), "o", BLUE) == pytest.approx([2.5, 2.5, 2.0])
 
 
-def test_an_alarm_is_told_by_sign_and_colour():
-    figure = plots.drift_by_feature(check(features=[moved("x", 1.0, state="alarm")]))
-    assert bars(figure, ALARM) == [2.0]
-    assert "▲ 2.00 mean" in plots.svg(figure, "x")
+def test_a_ratio_is_as_far_below_one_as_above():
+    wide, narrow = (moved("x", std=channel(r, low=1 / 2, high=2, limit=1.1)) for r in (8.0, 1 / 8))
+    assert marks(drift_by_feature(check(features=[wide, narrow])), "o", BLUE) == pytest.approx([3.0, 3.0])
 
 
-def test_a_window_without_spread_is_infinitely_far():
-    assert "∞ spread" in plots.svg(plots.drift_by_feature(check(features=[moved("x", 0.0, ratio=0.0)])), "x")
+def test_missing_values_are_counted_from_the_share_that_the_reference_misses():
+    feature = moved("x", missing=channel(0.5, low=0.1, high=0.3))
+    assert marks(drift_by_feature(check(features=[feature])), "o", BLUE) == pytest.approx([3.0])
+
+
+def test_the_rows_stand_in_the_order_of_the_record():
+    text = plots.svg(drift_by_feature(check(features=[moved("second", 0.1), moved("first", 0.9)])), "x")
+    assert text.index("second") < text.index("first")
+
+
+def test_the_channel_that_decided_is_drawn_and_otherwise_the_one_nearest_to_drift():
+    too_small = {"std": channel(1.5, low=0.9, high=1.1, limit=9.0)}
+    near = moved("near", 0.09, **too_small)
+    decided = moved("decided", 0.09, state="drift", decided="std", **too_small)
+    text = plots.svg(drift_by_feature(check(features=[near, decided])), "x")
+    assert "✓ ok: mean +0.09 sd" in text
+    assert "▲ drift: spread ×1.5" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "shape", "colour", "said"),
+    [
+        ("drift", "^", ALARM, "▲ drift: mean +1 sd"),
+        ("broken", "X", ALARM, "✖ broken: mean +1 sd"),
+        ("possible", "^", AMBER, "△ possible: mean +1 sd"),
+        ("insufficient", "o", None, "· insufficient<"),
+        ("ok", "o", BLUE, "✓ ok: mean +1 sd"),
+    ],
+)
+def test_a_state_is_told_by_shape_sign_and_word(state, shape, colour, said):
+    figure = drift_by_feature(check(features=[moved("x", 1.0, state=state)]))
+    assert marks(figure, shape, colour) == pytest.approx([10.0])
+    assert said in plots.svg(figure, "x")
+
+
+def test_a_sign_of_broken_data_is_named():
+    feature = moved("x", state="broken", decided="unit")
+    assert "✖ broken: another unit" in plots.svg(drift_by_feature(check(features=[feature])), "x")
+
+
+def test_the_window_before_stands_in_the_same_row_by_the_same_channel():
+    now = moved("x", 1.0, state="drift", decided="mean")
+    before = moved("x", mean=channel(0.4, high=0.2), std=channel(9.0, low=0.5, high=2.0))
+    figure = drift_by_feature(check(features=[now], previous=[before]))
+    hollow = [line for line in figure.axes[0].get_lines() if line.get_markerfacecolor() == "none"]
+    assert [line.get_xdata()[0] for line in hollow] == pytest.approx([2.0])
+    assert "window before" in plots.svg(figure, "x")
+    assert "window before" not in plots.svg(drift_by_feature(check(features=[now])), "x")
+
+
+def test_what_is_beyond_chance_but_too_small_stands_before_its_tick():
+    figure = drift_by_feature(check(features=[moved("x", mean=channel(0.3, limit=0.5))]))
+    assert marks(figure, "|") == pytest.approx([5.0])
+    assert marks(figure, "o", BLUE) == pytest.approx([3.0])
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        moved("x", std=channel(0.0, low=0.9, high=1.1, limit=1.15), state="drift", decided="std"),
+        moved("x", missing=channel(0.3, low=0.2, high=0.2), state="drift", decided="missing"),
+    ],
+)
+def test_what_no_band_can_measure_stands_at_the_end_of_the_axis(feature):
+    figure = drift_by_feature(check(features=[feature]))
+    assert marks(figure, "^") == [figure.axes[0].get_xlim()[1]] == [100]
+    assert figure.axes[0].get_xticklabels()[-1].get_text() == "100+"
+
+
+def test_a_feature_without_a_score_has_its_row():
+    feature = FeatureDrift(
+        feature="x",
+        kind="numeric",
+        state="insufficient",
+        sentence="",
+        n=0,
+        missing_share=0,
+        reference_missing_share=0,
+    )
+    assert "· insufficient" in plots.svg(drift_by_feature(check(features=[feature])), "x")
+
+
+def numbers(bins, cells=(5, 5, 10), **kwargs):
+    profile = FeatureProfile(name="x", kind="numeric", n=20, missing_share=0, edges=(1.0, 2.5), cells=cells)
+    return feature_distribution(with_bins(moved("x", **kwargs), bins), profile)
+
+
+def with_bins(feature, bins):
+    return msgspec.structs.replace(feature, bins=bins)
+
+
+def test_a_window_of_numbers_is_drawn_over_the_cells_of_its_reference():
+    figure = numbers((0.0, 0.1, 0.9))
+    reference, window = (patch.get_data().values.tolist() for patch in figure.axes[0].patches)
+    assert (reference, window) == ([0.25, 0.25, 0.5], [0.0, 0.1, 0.9])
+    text = plots.svg(figure, "x")
+    assert "≤ 1<" in text
+    assert "&gt; 2.5<" in text
+    assert "✓ x: moved" in text
+
+
+def test_a_category_that_the_reference_lacks_is_named_as_unseen():
+    profile = FeatureProfile(
+        name="x", kind="categorical", n=10, missing_share=0, shares={"a": 0.7, "b": 0.2, "c": 0.1}, cells=(7, 2, 1)
+    )
+    feature = msgspec.structs.replace(
+        moved("x"), kind="categorical", shares={"a": 0.5, "new": 0.5}, reference_shares={"a": 0.7}
+    )
+    figure = feature_distribution(feature, profile)
+    text = plots.svg(figure, "x")
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.7, 0.0, 0.5, 0.5]
+    assert "new ▲ unseen" in text
+    assert "2 rarer ones not shown" in text
+
+
+def test_truth_has_two_bars():
+    profile = FeatureProfile(name="x", kind="boolean", n=10, missing_share=0, mean=0.25)
+    feature = msgspec.structs.replace(moved("x"), kind="boolean", mean=0.5)
+    bars = feature_distribution(feature, profile).axes[0].patches
+    assert [bar.get_width() for bar in bars] == [0.75, 0.25, 0.5, 0.5]
+
+
+def test_a_comparison_that_kept_no_shares_shows_its_sentence():
+    assert "x: moved" in plots.svg(numbers(()), "x")
+    assert "x: moved" in plots.svg(numbers((0.0, 0.0, 0.0)), "x")
 
 
 @pytest.mark.parametrize(
     "name", ["$x^2$", "a<b>&c", "one_$two", "<script>alert(1)</script>", "温度", "a\nb\x00c", "x" * 200, ""]
 )
 def test_any_feature_name_can_be_drawn(name):
-    text = plots.svg(plots.drift_by_feature(check(features=[moved(name, 0.2)])), "x")
+    text = plots.svg(drift_by_feature(check(features=[moved(name, 0.2)])), "x")
     assert "<script" not in text
     assert "\x00" not in text
 
 
 def test_a_dollar_in_a_name_stays_a_dollar():
-    assert ">$x^2$<" in plots.svg(plots.drift_by_feature(check(features=[moved("$x^2$", 0.2)])), "x")
+    assert ">$x^2$<" in plots.svg(drift_by_feature(check(features=[moved("$x^2$", 0.2)])), "x")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
@@ -167,15 +303,15 @@ def test_figures_that_are_not_known_are_left_out():
     for figure in (
         plots.error_over_time(checks, []),
         plots.service_over_time(checks),
-        plots.drift_by_feature(checks[0]),
+        drift_by_feature(checks[0]),
     ):
         assert plots.svg(figure, "x")
 
 
 def test_without_a_check_the_figure_says_so():
     assert "No check" in plots.svg(plots.error_over_time([], []), "x")
-    assert "No check" in plots.svg(plots.drift_by_feature(None), "x")
-    assert "few" in plots.svg(plots.drift_by_feature(check()), "x")
+    assert "No check" in plots.svg(drift_by_feature(None), "x")
+    assert "few" in plots.svg(drift_by_feature(check()), "x")
 
 
 def test_the_picture_follows_the_theme_and_names_itself():

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from workbench.evaluation import Evaluation, FeatureDrift
+from workbench.evaluation import Evaluation
 from workbench.performance import HIGHER_IS_BETTER
 from workbench.plot_style import (
     ALARM,
@@ -29,7 +29,6 @@ from workbench.plot_style import (
     PURPLE,
     SKY,
     blank,
-    clip,
     legend,
     margins,
     short_id,
@@ -40,7 +39,7 @@ from workbench.plot_style import (
 )
 from workbench.records import Event, parse_utc
 
-__all__ = ["drift_by_feature", "error_over_time", "service_over_time", "svg"]
+__all__ = ["error_over_time", "service_over_time", "svg"]
 VERSION_COLOURS = (BLUE, GREEN, PURPLE, SKY, AMBER)
 # kind of event: lane, shape, colour, words
 MARKS = {
@@ -52,8 +51,6 @@ MARKS = {
     "switched": (0, "D", PURPLE, "switched by hand"),
 }
 LANES = ("result", "retrain", "alarm")
-SHOWN_FEATURES = 40
-FARTHEST = 3.0
 
 
 @styled
@@ -200,61 +197,6 @@ def service_over_time(evaluations: Sequence[Evaluation], *, width: float = 540) 
     legend(upper, None)
     time_axis(lower, times, "time of the check (UTC)")
     return figure
-
-
-@styled
-def drift_by_feature(evaluation: Evaluation | None, *, width: float = 540) -> Figure:
-    """How far each input has moved, as a multiple of what would be an alarm; the farthest first.
-
-    Returns
-    -------
-    Figure
-        A bar a feature: the largest of its scores. The grey band is how far it moves by chance alone.
-    """
-    if evaluation is None or not evaluation.drift.features:
-        return words(evaluation.drift.sentence if evaluation else "No check of the live version's inputs yet.", width)
-    rows = sorted(((f, *_farthest(f, evaluation.thresholds)) for f in evaluation.drift.features), key=lambda r: -r[2])
-    shown = rows[:SHOWN_FEATURES]
-    figure = blank(width, 78 + 26 * len(shown))
-    axes = figure.subplots()
-    margins(figure, width, left=138, right=96, top=28, bottom=48)
-    for y, (feature, what, score, band) in enumerate(shown):
-        alarm, known = feature.state == "alarm", feature.state != "insufficient"
-        axes.barh(y, min(band, FARTHEST), height=0.86, color=FAINT, alpha=0.22, lw=0)
-        bar: dict[str, Any] = {"color": ALARM, "hatch": "//"} if alarm else {"color": BLUE}
-        axes.barh(y, min(score, FARTHEST), height=0.46, lw=0, **bar)
-        beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
-        axes.annotate(clip(feature.feature, 18), (0, y), (-8, 0), ha="right", **beside)
-        times = "∞" if math.isinf(score) else f"{score:.2f}"
-        told = f"▲ {times} {what}" if alarm else f"{times} {what}" if known else "too few values"
-        colour = ALARM if alarm else INK
-        weight = "bold" if alarm else "normal"
-        axes.annotate(told, (1, y), (8, 0), ha="left", color=colour, weight=weight, **beside)
-    axes.axvline(1, color=ALARM, lw=1.4, ls=":")
-    axes.text(1, -0.72, "alarm", ha="center", va="bottom", color=ALARM)
-    axes.set_xlim(0, max(1.25, min(max(r[2] for r in shown) * 1.05, FARTHEST)))
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_yticks([])
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    left = len(rows) - len(shown)
-    more = f", {left} smaller ones not shown" if left else ""
-    axes.set_xlabel(f"distance from the reference (1: alarm, grey: by chance{more})")
-    return figure
-
-
-def _farthest(feature: FeatureDrift, thresholds: dict[str, Any]) -> tuple[str, float, float]:
-    """A feature's largest score as a multiple of its threshold: what moved, how far, and its no-drift band."""
-    limits = thresholds.get("drift", {})
-    log_limit = math.log(limits.get("max_std_ratio", math.e))
-    scores = [("mean", feature.mean_shift, feature.mean_shift_band, limits.get("max_mean_shift", 1.0))]
-    scores += [("spread", _log(feature.std_ratio), _log(feature.std_ratio_band), log_limit)]
-    scores += [("mix", feature.share_shift, feature.share_shift_band, limits.get("max_share_shift", 1.0))]
-    told = [(what, abs(s) / limit, abs(band or 0.0) / limit) for what, s, band, limit in scores if s is not None]
-    return max(told, key=lambda score: score[1], default=("", 0.0, 0.0))
-
-
-def _log(ratio: float | None) -> float | None:
-    return None if ratio is None else math.log(ratio) if ratio > 0 else -math.inf
 
 
 def _number(value: float | None) -> float:

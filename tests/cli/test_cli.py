@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 
 from tests.conftest import trips
 from workbench.cli import app, main
+from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
 from workbench.settings import load_settings
 from workbench.version_store import VersionStore
 
 COMMANDS = [
-    *("train", "init", "serve", "up", "replay", "status", "check", "versions", "show", "activate", "rollback"),
+    *("train", "init", "serve", "up", "replay", "status", "check", "drill", "versions", "show", "activate", "rollback"),
     *("token", "pause", "resume", "pin", "accept"),
 ]
 
@@ -104,6 +106,38 @@ def test_a_check_in_alarm_is_exit_code_1(trained):
 
     label(trained, trips(60, minutes_a_km=9.0))
     assert "▲ ALARM" in run(trained, "check", code=1)
+
+
+def recorded(settings, frame) -> None:
+    metrics = MetricsStore.of(settings)
+    live = VersionStore(settings.versions_dir).load("first")
+    ModelMonitor(metrics, settings).record_rows(
+        to_rows(frame[["km", "stops", "to"]]),
+        frame["minutes"].tolist(),
+        schema=live.schema,
+        version="first",
+        response_s=0.01,
+    )
+    metrics.close()
+
+
+def test_a_check_prints_every_feature_beside_what_chance_leaves(trained):
+    recorded(trained, trips(300, seed=3).assign(km=lambda f: f["km"] + 40))
+    text = run(trained, "check", code=1)
+    assert "▲ DRIFT" in text
+    assert "km: mean" in text
+    assert all(feature in text for feature in ("km", "stops", "to"))
+    evaluation = json.loads(run(trained, "check", "--json", code=1))
+    low, high = (evaluation["drift"]["features"][0]["channels"]["mean"][side] for side in ("low", "high"))
+    assert low < 0 < high < 1
+
+
+def test_a_drill_is_exit_code_0_if_it_fires_and_1_if_it_does_not(trained):
+    recorded(trained, trips(300, seed=3))
+    assert "would it have fired" in run(trained, "drill", "km", "--size=3", "--rounds=5")
+    assert "NO" in run(trained, "drill", "to", "--size=0.003", "--rounds=5", code=1)
+    assert json.loads(run(trained, "drill", "km", "--size=3", "--rounds=5", "--json"))["fired"]
+    assert "has km, stops, to" in run(trained, "drill", "wind", code=2)
 
 
 def test_switching_rolling_back_pinning_and_pausing(trained):

@@ -223,6 +223,15 @@ def test_prometheus_text_is_valid_and_counts(client):
     assert predictions["first"] >= 60
     assert families["workbench_window_predictions"].samples[0].value == 60
     assert families["workbench_performance"].samples
+    evaluation = ask(client, "GET", "/evaluations")[1]["items"][0]
+    states = {"insufficient": 0, "ok": 1, "possible": 2, "alarm": 3, "drift": 3, "broken": 3}
+    for part in ("data", "drift", "model", "performance", "service"):
+        assert families[f"workbench_{part}_state"].samples[0].value == states[evaluation[part]["state"]]
+    scores = {(f["feature"], c): v for f in evaluation["drift"]["features"] for c, v in f["channels"].items()}
+    noise = {(s.labels["feature"], s.labels["channel"]): s.value for s in families["workbench_drift_noise"].samples}
+    assert noise == {key: score["noise"] for key, score in scores.items()} != {}
+    shifts = {s.labels["feature"]: s.value for s in families["workbench_mean_shift"].samples}
+    assert shifts == {f: score["value"] for (f, channel), score in scores.items() if channel == "mean"} != {}
 
 
 def test_no_page_of_the_service_asks_another_host(client):

@@ -14,7 +14,8 @@ import traitlets as t
 
 from workbench.errors import WorkbenchError
 from workbench.panels.view import View
-from workbench.records import utc_now
+from workbench.plot_style import STATES
+from workbench.records import ALARMING, State, utc_now
 
 log = logging.getLogger(__name__)
 STYLE = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
@@ -74,6 +75,16 @@ def number(value: float | None, digits: int = 4) -> str:
     ('12.35', '0.988', '–')
     """
     return "–" if value is None else f"{value:.{digits}g}"
+
+
+def verdict(state: State) -> Markup:
+    """A state for reading, by sign, word and colour.
+
+    >>> verdict("drift")
+    '<span class="wb-bad">▲ drift</span>'
+    """
+    css = "wb-bad" if state in ALARMING else "wb-good" if state == "ok" else "wb-wait"
+    return tag("span", " ".join(STATES[state]), css)
 
 
 def clock(stamp: str) -> str:

@@ -6,13 +6,26 @@ from workbench.evaluation import ServiceResult
 from workbench.panels.base import Markup, Panel, clock, number, tag
 from workbench.panels.view import View
 from workbench.plot_style import short_id
-from workbench.records import State
+from workbench.records import ALARMING, State
 
 # state: glyph, word, class; never colour alone. The first one that any part is in is that of the whole.
 STATES: dict[State, tuple[str, str, str]] = {
+    "broken": ("✖", "broken data", "wb-bad"),
     "alarm": ("▲", "alarm", "wb-bad"),
+    "drift": ("▲", "drift", "wb-bad"),
+    "possible": ("△", "possible drift", "wb-wait"),
     "ok": ("✓", "healthy", "wb-good"),
     "insufficient": ("●", "too little data", "wb-wait"),
+}
+# What the parts are called in a sentence, and what is said of them.
+PARTS = {"drift": "inputs", "model": "the model's view"}
+SAID: dict[State, str] = {
+    "broken": "{} broken",
+    "alarm": "{} in alarm",
+    "drift": "drift of {}",
+    "possible": "possible drift of {}",
+    "ok": "{} ok",
+    "insufficient": "{} insufficient",
 }
 
 
@@ -33,11 +46,16 @@ def state_of(view: View) -> tuple[str, str, str, str]:
         return "○", "nothing live", "wb-wait", "no version is live"
     if view.current is None:
         return "○", "no check yet", "wb-wait", "the live version has not been checked yet"
-    verdicts = view.current.verdicts
+    named: dict[State, list[str]] = {}
+    for name, part in view.current.verdicts.items():
+        named.setdefault(part.state, []).append(PARTS.get(name, name))
+    # That the few values there are look sound is no health.
+    if named.get("ok") == ["data"]:
+        del named["ok"]
     for state, (glyph, word, css) in STATES.items():
-        named = [name for name, verdict in verdicts.items() if verdict.state == state]
-        if named:
-            return glyph, word, css, f"{', '.join(named)} {'in alarm' if state == 'alarm' else state}"
+        if state in named:
+            told = [s for s in STATES if s in named and s in ALARMING] or [state]
+            return glyph, word, css, "; ".join(SAID[s].format(", ".join(named[s])) for s in told)
     return "○", "no check yet", "wb-wait", ""
 
 
