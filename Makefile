@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 ROOT ?= .
 
-.PHONY: help setup demo up test check lint notebooks lock picture clean
+.PHONY: help setup demo up test check lint notebooks benchmarks lock picture clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -44,12 +44,15 @@ check: lint ## lint, types, import contracts, quick tests and doctests
 	$(BIN)/python -m pytest -q -m "not slow and not browser"
 
 notebooks: setup
-	$(BIN)/python -m pytest -q --nbval notebooks/1_explore.ipynb notebooks/dashboard.ipynb --nbval-current-env \
+	$(BIN)/python -m pytest -q --nbval notebooks/1_explore.ipynb notebooks/2_drift.ipynb notebooks/dashboard.ipynb --nbval-current-env \
 	  --nbval-sanitize-with=notebooks/sanitize.cfg --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 -p no:cacheprovider
 
 test: lint ## everything: also real processes, notebooks, and the dashboard in Chromium where one is found
 	$(BIN)/python -m pytest -q -rs
 	$(MAKE) --no-print-directory notebooks
+
+benchmarks: setup ## measure the drift check: false alarms, power, cost, other tools beside it (20 minutes)
+	@$(BIN)/python -m tests.benchmarks.drift_proof
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
