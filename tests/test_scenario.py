@@ -64,8 +64,9 @@ class TestTheLoop:
         _, _, metrics, versions = story
         events = metrics.events()
         alarms = [e for e in events if e.kind == "alarm"]
-        assert alarms
-        assert all(e.data["name"] == "performance" for e in alarms)
+        assert alarms[0].data["name"] == "performance"
+        # Its inputs nearly stand still.
+        assert "drift" not in {e.data["name"] for e in alarms}
         promoted = [e for e in events if e.kind == "promoted"][1:]
         assert 1 <= len(promoted) <= 3
         assert alarms[0].recorded_at < promoted[0].recorded_at
