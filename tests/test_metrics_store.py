@@ -53,6 +53,20 @@ def test_pruning_keeps_the_history_and_archives_labelled_rows_before_they_go(sto
     assert len(join(store.history(), store.actuals())) == 20
 
 
+def test_pruning_leaves_actuals_of_kept_predictions_whatever_the_clock_said(store, tmp_path, clock):
+    ahead = [store.append(prediction(i))[0] for i in range(20)]
+    clock.forward(hours=-1)
+    other = MetricsStore(tmp_path, window=5, history=20, segment_rows=4, clock=clock)
+    other.append(*(Actual(prediction_id=p.id, actual=1.0) for p in ahead[12:16]))
+    other.append(*(Actual(prediction_id=p.id, actual=1.0) for p in ahead[16:]))
+    clock.forward(hours=2)
+    for i in range(20, 30):
+        store.append(prediction(i))
+    archived = []
+    assert store.prune(lambda rows: archived.extend(rows)) > 0
+    assert (len(join(store.history(), store.actuals())), archived) == (8, [])
+
+
 def test_a_prune_that_is_cut_off_loses_nothing(store, clock):
     for i in range(40):
         store.append(prediction(i))

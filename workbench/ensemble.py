@@ -6,7 +6,6 @@ linear, since trees cannot extrapolate), unless the setting names a factory of o
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,8 +32,9 @@ from workbench import profiles
 from workbench.errors import SettingsError
 from workbench.evaluation import OutputProfile
 from workbench.features import to_frame
-from workbench.performance import label_text
+from workbench.functions import import_function
 from workbench.records import Label, Schema, Task
+from workbench.scores import label_text
 
 Progress = Callable[[str, int, int], None]
 RARE = 10
@@ -77,20 +77,6 @@ def build(kind: str, schema: Schema, *, seed: int, threads: int) -> BaseEstimato
     if not isinstance(estimator, BaseEstimator):
         raise SettingsError(f"[model] ensemble = {kind!r} returned a {type(estimator).__name__}, not an estimator")
     return estimator
-
-
-def import_function(path: str, setting: str) -> Callable[..., Any]:
-    """The function that "module:function" names in a setting."""
-    module, colon, name = path.partition(":")
-    try:
-        if not colon:
-            raise ValueError("it has no colon")
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(f"{setting} = {path!r} is not an importable module:function: {error}") from error
-    if not callable(found):
-        raise SettingsError(f"{setting} = {path!r} is no function")
-    return found
 
 
 def _encoder(schema: Schema) -> ColumnTransformer:

@@ -1,31 +1,33 @@
 """metrics/: what happened, as JSON Lines on disk; many writers, many readers, one pruner.
 
-Five folders of segments: predictions, actuals, service (requests and heartbeats), evaluations, events.
+Six folders of segments: predictions, actuals, refused, service (requests and heartbeats), evaluations, events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
-import msgspec
 
+from workbench import pruning
 from workbench.evaluation import Evaluation
-from workbench.files import replace_whole
 from workbench.records import (
     Actual,
     Event,
     Heartbeat,
+    Label,
     Prediction,
     Record,
+    Refused,
     Request,
     Stamp,
     utc_now,
 )
-from workbench.segments import Writer, closed_segment, order
+from workbench.scores import label_text
+from workbench.segments import Writer, order
 from workbench.tails import Tail
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, Any] = {
     "predictions": Prediction,
     "actuals": Actual,
+    "refused": Refused,
     "service": Request | Heartbeat,
     "evaluations": Evaluation,
     "events": Event,
@@ -41,6 +44,7 @@ KINDS: dict[str, Any] = {
 FOLDER_OF: dict[type, str] = {
     Prediction: "predictions",
     Actual: "actuals",
+    Refused: "refused",
     Request: "service",
     Heartbeat: "service",
     Evaluation: "evaluations",
@@ -158,6 +162,10 @@ class MetricsStore:
         """All actuals on disk, oldest first; the first one of a prediction is the one that counts."""
         return self._tail("actuals", Actual, None).read()
 
+    def refused(self) -> list[Refused]:
+        """Actuals on disk that were not taken, oldest first; the same value for the same prediction is there once."""
+        return self._tail("refused", Refused, None).read()
+
     def requests(self) -> list[Request]:
         """The last answered requests: ten windows, since not each is for predictions."""
         return self._tail("service", KINDS["service"], 10 * self.window_size, Request).read()
@@ -205,77 +213,45 @@ class MetricsStore:
         gone = 0
         kept = self.prediction_ids()
         if len(kept) >= self.history_size:
-            limit = order(kept[0])
-            actuals = {a.prediction_id: a for a in reversed(self.actuals())}
-
-            def keep_labelled(path: Path) -> None:
-                rows: Iterable[Prediction] = _records(path, Prediction)
-                archive([(p, actuals[p.id]) for p in rows if p.id in actuals])
-
-            gone += self._delete("predictions", limit, keep_labelled)
-            # An actual follows its prediction, so one recorded before the oldest prediction kept has none left.
-            gone += self._delete("actuals", limit)
-        service = self._tail("service", Stamp, self.history_size).read()
-        if len(service) >= self.history_size:
-            gone += self._delete("service", order(service[0]))
-        return gone + self._thin_evaluations()
-
-    def _delete(self, name: str, limit: tuple[str, str], first: Callable[[Path], None] = lambda path: None) -> int:
-        """Delete the segments whose every record comes before `limit`, each after `first` has seen it."""
-        gone = 0
-        for path in self._finished(name, limit):
-            with closed_segment(path) as closed:
-                if closed:
-                    first(path)
-                    path.unlink()
-                    gone += 1
+            gone += pruning.prune_predictions(self.folder, kept, lambda rows: join(rows, self.actuals()), archive)
+            gone += pruning.delete(self.folder / "refused", order(kept[0]))
+        # However many a client invents in the time of one history, disk and memory stay bounded.
+        for name in ("refused", "service"):
+            stamps = self._tail(name, Stamp, self.history_size).read()
+            if len(stamps) >= self.history_size:
+                gone += pruning.delete(self.folder / name, order(stamps[0]))
+        evaluations = self._tail("evaluations", Stamp, EVALUATIONS_KEPT_WHOLE).read()
+        if evaluations:
+            gone += pruning.thin_evaluations(self.folder / "evaluations", order(evaluations[0]))
         return gone
 
-    def _thin_evaluations(self) -> int:
-        """Of evaluations that are no longer kept whole, keep the first of each hour and of each run of alarms."""
-        kept = self._tail("evaluations", Stamp, EVALUATIONS_KEPT_WHOLE).read()
-        thinned = 0
-        for path in self._finished("evaluations", order(kept[0]) if kept else ("", "")):
-            with closed_segment(path) as closed:
-                if closed:
-                    thinned += _thin(path)
-        return thinned
 
-    def _finished(self, name: str, limit: tuple[str, str]) -> list[Path]:
-        """Segments whose every record comes before `limit`, oldest first."""
-        paths = []
-        for path in sorted((self.folder / name).glob("*.jsonl")):
-            last = Tail[Stamp](path.parent, Stamp, 1)._last_records(path.name, path.stat().st_size, 1)[0]
-            if last and order(last[-1]) < limit:
-                paths.append(path)
-        return paths
-
-
-def _thin(path: Path) -> bool:
-    rows: list[Evaluation] = list(_records(path, Evaluation))
-    rest: list[Evaluation] = []
-    hours: set[str] = set()
-    for row in rows:
-        if row.recorded_at[:13] not in hours or (row.alarms and not rest[-1].alarms):
-            rest.append(row)
-        hours.add(row.recorded_at[:13])
-    if len(rest) < len(rows):
-        replace_whole(path, b"".join(msgspec.json.encode(r) + b"\n" for r in rest))
-    return len(rest) < len(rows)
-
-
-def _records(path: Path, kind: Any) -> Iterator[Any]:
-    decoder = msgspec.json.Decoder(kind)
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-
-
-def join(predictions: Sequence[Prediction], actuals: Iterable[Actual]) -> list[tuple[Prediction, Actual]]:
+def join(predictions: Iterable[Prediction], actuals: Iterable[Actual]) -> list[tuple[Prediction, Actual]]:
     """Predictions with their actuals, in the order of the predictions; an id's first actual counts."""
+    first = first_of_each(actuals)
+    return [(p, first[p.id]) for p in predictions if p.id in first]
+
+
+def first_of_each(actuals: Iterable[Actual]) -> dict[str, Actual]:
+    """The actual that counts, by prediction id."""
     first: dict[str, Actual] = {}
     for actual in actuals:
         first.setdefault(actual.prediction_id, actual)
-    return [(p, first[p.id]) for p in predictions if p.id in first]
+    return first
+
+
+def conflicting(actuals: Iterable[Actual]) -> set[str]:
+    """Predictions that have a second actual that is different, which was taken before the first was seen.
+
+    >>> conflicting([Actual(prediction_id="a", actual=1), Actual(prediction_id="a", actual=1.0)])
+    set()
+    >>> conflicting([Actual(prediction_id="a", actual=value) for value in (1, 2, 3)])
+    {'a'}
+    """
+    first: dict[str, Label] = {}
+    found = set()
+    for record in actuals:
+        known = first.setdefault(record.prediction_id, record.actual)
+        if known != record.actual and label_text(known) != label_text(record.actual):
+            found.add(record.prediction_id)
+    return found

@@ -23,8 +23,8 @@ FORMAT = 1
 LARGEST = 1e30
 EARLIEST = "1900-01-01T00:00:00.000000Z"
 METRICS: dict[Task, tuple[str, ...]] = {
-    "regression": ("mse", "rmse", "mae", "r2"),
-    "classification": ("accuracy", "precision", "recall", "f1", "roc_auc"),
+    "regression": ("mse", "rmse", "mae", "r2", "bias"),
+    "classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"),
 }
 
 
@@ -82,6 +82,14 @@ class Actual(Record, frozen=True, kw_only=True):
 
     prediction_id: str
     actual: Label
+
+
+class Refused(Record, frozen=True, kw_only=True):
+    """A true value that was not taken: another one was known, or the prediction was beyond `history`."""
+
+    prediction_id: str
+    actual: Label
+    why: Literal["conflict", "expired"]
 
 
 class Request(Record, frozen=True, kw_only=True, tag_field="kind", tag="request"):

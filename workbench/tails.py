@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,47 +17,62 @@ from workbench.segments import order
 
 R = TypeVar("R", bound=Record)
 CHUNK = 1 << 16
+# Roughly a line; a guess that is too small costs a second look.
+LINE = 1 << 8
+Order = tuple[str, str]
+BEFORE_ALL: Order = ("", "")
+AFTER_ALL: Order = ("~", "")
 
 
-class Tail(Generic[R]):
-    """Follows all segments of a folder and holds the last `keep` records in order (all of them, if None).
+class Follower(Generic[R]):
+    """Reads what is appended to the segments of a folder, each line once, and holds none of it.
 
-    Each `read` costs what was appended since the one before. Lines that are no valid record are skipped and counted
-    in `damaged`; of a folder of several kinds, `only` those of one are held.
+    Lines that are no valid record are skipped and counted in `damaged`; of a folder of several kinds, `only` those of
+    one are read.
     """
 
-    def __init__(self, folder: Path, kind: Any, keep: int | None, only: type | None = None) -> None:
+    def __init__(self, folder: Path, kind: Any, only: type | None = None) -> None:
         self.folder = folder
-        self.keep = keep
         self.damaged = 0
-        self.records: list[R] = []
         self._decoder = msgspec.json.Decoder(kind)
         self._only = only or object
         self._offsets: dict[str, int] = {}
         self._inodes: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._newest: dict[str, Order] = {}
 
-    def read(self) -> list[R]:
-        """The last `keep` records now on disk, oldest first."""
-        with self._lock:
-            sizes = self._sizes()
-            if self._offsets.keys() - sizes.keys() or any(
-                sizes[name][0] < offset or sizes[name][1] != self._inodes[name]
-                for name, offset in self._offsets.items()
-            ):
-                self._forget()
-            if not self._offsets and self.keep is not None:
-                fresh = self._cold(sizes)
-            else:
-                fresh = self._appended(sizes)
-            if fresh:
-                merged = sorted(chain(self.records, fresh), key=order)
-                self.records = merged if self.keep is None else merged[-self.keep :]
-            return self.records
+    def news(self, keep: int | None = None) -> tuple[Order, list[R]]:
+        """What was appended since the last call, in order; the first time no more than the last `keep` records.
 
-    def _forget(self) -> None:
-        """A segment was pruned, replaced or cut: what is held may no longer be what lies there."""
-        self._offsets, self._inodes, self.records = {}, {}, []
+        Returns
+        -------
+        lost : (recorded_at, id)
+            Up to where records that were read may be gone since, because a segment was deleted, replaced or cut. Who
+            holds such a one holds what may no longer lie there: `forget`, and read all anew.
+        fresh : list of records
+        """
+        sizes = self._sizes()
+        lost = BEFORE_ALL
+        for name in self._offsets.keys() - sizes.keys():
+            lost = max(lost, self._newest.get(name, BEFORE_ALL))
+            self._drop(name)
+        if any(sizes[name][0] < end or sizes[name][1] != self._inodes[name] for name, end in self._offsets.items()):
+            return AFTER_ALL, []
+        fresh = self._appended(sizes) if self._offsets or keep is None else self._cold(sizes, keep)
+        return lost, sorted(fresh, key=order)
+
+    def forget(self) -> None:
+        """Read everything anew next time."""
+        for name in list(self._offsets):
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        del self._offsets[name], self._inodes[name]
+        self._newest.pop(name, None)
+
+    def last(self, name: str) -> R | None:
+        """The last record of a segment."""
+        found = self._last_records(name, os.stat(self.folder / name).st_size, 1)[0]
+        return found[-1] if found else None
 
     def _sizes(self) -> dict[str, tuple[int, int]]:
         try:
@@ -81,36 +97,38 @@ class Tail(Generic[R]):
             if size > offset:
                 data = self._between(name, offset, size)
                 end = data.rfind(b"\n") + 1
-                fresh.extend(self._decode(data[:end].split(b"\n")[:-1]))
+                records = list(self._decode(data[:end].split(b"\n")[:-1]))
+                fresh.extend(records)
                 offset += end
+                if records:
+                    self._newest[name] = order(records[-1])
             self._offsets[name] = offset
         return fresh
 
-    def _cold(self, sizes: dict[str, tuple[int, int]]) -> list[R]:
+    def _cold(self, sizes: dict[str, tuple[int, int]], keep: int) -> list[R]:
         """The last `keep` records, reading only segments that can hold one of them, from their ends."""
-        assert self.keep is not None
         ends = []
         for name, (size, inode) in sizes.items():
             self._inodes[name] = inode
             last, end = self._last_records(name, size, 1)
             self._offsets[name] = end
             if last:
+                self._newest[name] = order(last[-1])
                 ends.append((order(last[-1]), name, end))
         # A damaged line is counted when its segment is read to be held, not when its end is looked at.
         self.damaged = 0
         held: list[R] = []
         for newest, name, end in sorted(ends, reverse=True):
-            if len(held) >= self.keep and newest < order(held[0]):
+            if len(held) >= keep and newest < order(held[0]):
                 break
-            records, _ = self._last_records(name, end, self.keep)
-            held = sorted([*held, *records], key=order)[-self.keep :]
+            held = merge(self._last_records(name, end, keep)[0], held)[-keep:]
         return held
 
     def _last_records(self, name: str, size: int, count: int) -> tuple[list[R], int]:
         """The last `count` records of a segment and the offset behind its last whole line."""
         start, data, end = size, b"", None
         while True:
-            step = min(max(CHUNK, len(data)), start)
+            step = min(max(CHUNK, count * LINE, len(data)), start)
             start -= step
             data = self._between(name, start, start + step) + data
             if end is None and b"\n" in data:
@@ -118,9 +136,9 @@ class Tail(Generic[R]):
             lines = data.split(b"\n")[:-1]
             whole = lines if start == 0 else lines[1:]
             # Damaged lines do not count, so decode before deciding that enough was read.
-            damaged, records = self.damaged, list(self._decode(whole))
+            damaged, records = self.damaged, list(islice(self._decode(reversed(whole)), count))
             if start == 0 or len(records) >= count:
-                return records[-count:], end or 0
+                return records[::-1], end or 0
             self.damaged = damaged
 
     def _between(self, name: str, start: int, end: int) -> bytes:
@@ -131,7 +149,7 @@ class Tail(Generic[R]):
         except FileNotFoundError:
             return b""
 
-    def _decode(self, lines: Sequence[bytes]) -> Iterator[R]:
+    def _decode(self, lines: Iterable[bytes]) -> Iterator[R]:
         for line in lines:
             try:
                 record: Any = self._decoder.decode(line)
@@ -141,3 +159,52 @@ class Tail(Generic[R]):
                 wanted = isinstance(record, self._only)
                 if wanted:
                     yield record
+
+
+class Tail(Generic[R]):
+    """Follows all segments of a folder and holds the last `keep` records in order (all of them, if None).
+
+    Each `read` costs what was appended since the one before, and a copy of pointers.
+    """
+
+    def __init__(self, folder: Path, kind: Any, keep: int | None, only: type | None = None) -> None:
+        self.keep = keep
+        self.records: list[R] = []
+        self._follower: Follower[R] = Follower(folder, kind, only)
+        self._lock = threading.Lock()
+
+    @property
+    def damaged(self) -> int:
+        return self._follower.damaged
+
+    def read(self) -> list[R]:
+        """The last `keep` records now on disk, oldest first."""
+        with self._lock:
+            lost, fresh = self._follower.news(self.keep)
+            held = self._joined(self.records, fresh) if fresh else self.records
+            if lost >= oldest(held):
+                self._follower.forget()
+                held = self._joined([], self._follower.news(self.keep)[1])
+            self.records = held
+            return self.records
+
+    def _joined(self, held: list[R], fresh: list[R]) -> list[R]:
+        merged = merge(held, fresh)
+        return merged if self.keep is None else merged[-self.keep :]
+
+
+def oldest(held: Sequence[Record]) -> Order:
+    """Where records that are held in order begin; after all else if there are none."""
+    return order(held[0]) if held else AFTER_ALL
+
+
+def merge(held: list[R], fresh: list[R]) -> list[R]:
+    """Two lists in order as one; cheap where the second follows on the first.
+
+    >>> a, b, c = (Record(id=text) for text in "abc")
+    >>> [record.id for record in merge([a, c], [b])]
+    ['a', 'b', 'c']
+    """
+    cut = bisect_right(held, order(fresh[0]), key=order) if fresh else len(held)
+    later = held[cut:]
+    return held[:cut] + (sorted(later + fresh, key=order) if later else fresh)

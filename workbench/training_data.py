@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.ensemble import import_function
 from workbench.errors import DataError
 from workbench.features import align, infer_schema
+from workbench.functions import import_function
 from workbench.metrics_store import MetricsStore, join
-from workbench.performance import label_text
 from workbench.records import Block, Metadata, Schema, utc_text
+from workbench.scores import label_text
 from workbench.settings import ModelSettings, RetrainSettings, Settings
 from workbench.training_store import TrainingStore
 
@@ -49,6 +49,11 @@ class Rows:
     @property
     def labelled_predictions(self) -> int:
         return int(self.frame[PREDICTION_ID].notna().sum())
+
+    @property
+    def stamps(self) -> list[str]:
+        """Event times as they are stored."""
+        return [_stamp(moment) for moment in self.frame[TIME]]
 
     def part(self, start: int, end: int) -> Rows:
         return Rows(self.frame.iloc[start:end], self.schema)
@@ -150,7 +155,10 @@ def _base_rows(base: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 def _labelled_rows(schema: Schema, metrics: MetricsStore, training: TrainingStore) -> pd.DataFrame:
     live = [(p.id, p.event_time, p.inputs, a.actual) for p, a in join(metrics.history(), metrics.actuals())]
     # A prune that was cut off leaves rows both archived and on record; the id tells.
-    labelled = list({row[0]: row for row in [*training.labelled(), *live]}.values())
+    first: dict[str, tuple[Any, ...]] = {}
+    for row in (*training.labelled(), *live):
+        first.setdefault(row[0], row)
+    labelled = list(first.values())
     inputs = pd.DataFrame([row[2] for row in labelled], columns=schema.names)
     frame = align(inputs, schema)
     frame[schema.target] = pd.Series([row[3] for row in labelled], dtype=object)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -18,23 +17,20 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import msgspec
 
-from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
+from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken
 from workbench.evaluation import FeatureProfile, OutputProfile
 from workbench.files import replace_whole, sha256, sync
 from workbench.golden import Golden, prove
 from workbench.live_pointer import LivePointer
-from workbench.loaded_version import LoadedVersion
-from workbench.records import (
-    Metadata,
-    Pointer,
-    Promotion,
-    utc_now,
-)
+from workbench.loaded_version import LoadedVersion, Reference
+from workbench.records import Metadata, Pointer, Promotion, utc_now
+from workbench.version_ids import VERSION_ID, check_id, taken
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+    from workbench.holdout import Holdout
+
 BUILDING = ".building"
 
 
@@ -73,7 +69,7 @@ class VersionStore:
         """
         check_id(version_id)
         if self._manifest(version_id).exists():
-            raise VersionTaken(_taken(version_id))
+            raise VersionTaken(taken(version_id))
 
     def claim(self, version_id: str | None = None) -> str:
         """Reserve an id by an exclusive mkdir; without one, the time is the id and a later instant is tried if taken.
@@ -92,7 +88,7 @@ class VersionStore:
             try:
                 (models / version_id).mkdir()
             except FileExistsError as error:
-                raise VersionTaken(_taken(version_id)) from error
+                raise VersionTaken(taken(version_id)) from error
             return version_id
         while True:
             made = f"{self.clock():%Y%m%dT%H%M%S%fZ}"
@@ -127,6 +123,8 @@ class VersionStore:
         *,
         profile: tuple[FeatureProfile, ...],
         outputs: OutputProfile,
+        holdout: Holdout,
+        error_model: Any,
         sample: pd.DataFrame,
         golden: Golden,
     ) -> None:
@@ -137,8 +135,16 @@ class VersionStore:
         aside = self._aside(version_id)
         aside.mkdir()
         joblib.dump(estimator, aside / "model.joblib")
+        if error_model is not None:
+            joblib.dump(error_model, aside / "error_model.joblib")
         sample.to_parquet(aside / "sample.parquet", index=False)
-        files = {"metadata.json": metadata, "profile.json": profile, "outputs.json": outputs, "golden.json": golden}
+        files = {
+            "metadata.json": metadata,
+            "profile.json": profile,
+            "outputs.json": outputs,
+            "holdout.json": holdout,
+            "golden.json": golden,
+        }
         for name, content in files.items():
             (aside / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
         hashes = {path.name: sha256(path) for path in sorted(aside.iterdir())}
@@ -176,11 +182,21 @@ class VersionStore:
         """A version's reference, feature by feature; checked against its manifest."""
         return self._read(version_id, "profile.json", tuple[FeatureProfile, ...])
 
-    def outputs(self, version_id: str) -> OutputProfile | None:
-        """What a version answered on its holdout; None for one that an older release published."""
-        if "outputs.json" not in self._hashes(version_id):
-            return None
-        return self._read(version_id, "outputs.json", OutputProfile)
+    def reference(self, version_id: str) -> Reference:
+        """What a version is measured by, without loading it; checked against its manifest.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+        """
+        # Here, and not above: who only lists versions does not need scipy.
+        from workbench.holdout import Holdout
+
+        return Reference(
+            metadata=self.metadata(version_id),
+            profile=self.profile(version_id),
+            holdout=self._read_new(version_id, "holdout.json", Holdout),
+        )
 
     def load(self, version_id: str) -> LoadedVersion:
         """A version in memory: hashes first, then the pickle, then its golden predictions.
@@ -194,16 +210,25 @@ class VersionStore:
         import joblib
 
         self._check_hashes(version_id)
-        metadata, profile = self.metadata(version_id), self.profile(version_id)
+        known = self.reference(version_id)
         golden = self._read(version_id, "golden.json", Golden)
-        path = self.folder / "models" / version_id / "model.joblib"
-        try:
-            estimator = joblib.load(path)
-        except Exception as error:
-            raise CorruptVersion(f"{version_id}: model.joblib cannot be loaded here: {error!r}") from error
-        prove(version_id, estimator, metadata.features, golden)
-        folder = self.folder / "models" / version_id
-        return LoadedVersion(metadata, estimator, profile, self.outputs(version_id), folder)
+        pickles = {name: None for name in ("model.joblib", "error_model.joblib") if name in self._hashes(version_id)}
+        for name in pickles:
+            try:
+                pickles[name] = joblib.load(self.folder / "models" / version_id / name)
+            except Exception as error:
+                raise CorruptVersion(f"{version_id}: {name} cannot be loaded here: {error!r}") from error
+        estimator = pickles["model.joblib"]
+        prove(version_id, estimator, known.schema, golden)
+        return LoadedVersion(
+            metadata=known.metadata,
+            profile=known.profile,
+            holdout=known.holdout,
+            estimator=estimator,
+            error_model=pickles.get("error_model.joblib"),
+            outputs=self._read_new(version_id, "outputs.json", OutputProfile),
+            folder=self.folder / "models" / version_id,
+        )
 
     def live(self) -> Pointer | None:
         """The pointer, or None while nothing is live."""
@@ -266,25 +291,16 @@ class VersionStore:
                 f"restore the file from a copy, or train a new version"
             )
 
+    def _read_new(self, version_id: str, name: str, kind: Any) -> Any:
+        """As `_read`; None for a version of an older release, which has no such file."""
+        return self._read(version_id, name, kind) if name in self._hashes(version_id) else None
+
     def _read(self, version_id: str, name: str, kind: Any) -> Any:
         self._check_hash(version_id, name, self._hashes(version_id).get(name))
         try:
             return msgspec.json.decode((self.folder / "models" / version_id / name).read_bytes(), type=kind)
         except msgspec.DecodeError as error:
             raise CorruptVersion(f"{version_id}: {name} is of a form this release does not read: {error}") from error
-
-
-def _taken(version_id: str) -> str:
-    return f"version {version_id!r} exists, or is being made; choose another id (`python main.py versions` lists them)"
-
-
-def check_id(version_id: str) -> None:
-    """Raise WorkbenchError unless this can be a version's id."""
-    if not VERSION_ID.fullmatch(version_id):
-        raise WorkbenchError(
-            f"{version_id!r} cannot be a version id: it takes 1 to 64 letters, digits, '.', '_' and '-', "
-            f"a letter or digit first"
-        )
 
 
 def libraries() -> dict[str, str]:
