@@ -5,14 +5,21 @@ from workbench.evaluation import (
     DriftResult,
     Evaluation,
     ModelView,
-    PerformanceResult,
     ServiceResult,
     Traffic,
 )
+from workbench.performance_result import EstimateResult, PerformanceResult
 from workbench.records import utc_text
 
 # What each part is in when it is in alarm.
-ALARMS = {"data": "broken", "drift": "drift", "model": "drift", "performance": "alarm", "service": "alarm"}
+ALARMS = {
+    "data": "broken",
+    "drift": "drift",
+    "model": "drift",
+    "performance": "alarm",
+    "estimate": "alarm",
+    "service": "alarm",
+}
 
 
 def evaluation(now, *alarms: str, version: str = "v", n: int = 100) -> Evaluation:
@@ -34,5 +41,6 @@ def evaluation(now, *alarms: str, version: str = "v", n: int = 100) -> Evaluatio
         drift=DriftResult(**state("drift"), n=n),
         model=ModelView(**state("model")),
         performance=PerformanceResult(**state("performance"), metric="mae", n=n, labelled=n),
+        estimate=EstimateResult(**state("estimate"), metric="mae", n=n),
         thresholds={},
     )

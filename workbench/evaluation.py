@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from workbench.performance_result import EstimateResult, PerformanceResult
 from workbench.records import ALARMING, Kind, Record, State
 
 
@@ -156,43 +157,28 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     impacts: tuple[Impact, ...] = ()
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """Metrics of some labelled predictions: a version's, or a period's."""
-
-    n: int
-    metrics: dict[str, float | None]
-    version: str | None = None
-    start: str | None = None
-    end: str | None = None
-
-
-class PerformanceResult(msgspec.Struct, frozen=True, kw_only=True):
-    state: State
-    sentence: str
-    metric: str
-    n: int
-    labelled: int
-    metrics: dict[str, float | None] = {}
-    baseline: dict[str, float | None] = {}
-    loss: float | None = None
-    by_version: tuple[Score, ...] = ()
-    over_time: tuple[Score, ...] = ()
-
-
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """Service statistics of some requests; response times of requests that were answered with 2xx."""
+    """Service statistics of some requests; response times of requests that were answered with 2xx.
+
+    Intervals hold with 95 %. Below 20 answered requests there is no p95, only the longest response (`max_s`). A p95
+    whose interval ends there has no upper bound.
+    """
 
     requests: int
     rows: int
     requests_per_s: float | None = None
     predictions_per_s: float | None = None
     mean_s: float | None = None
+    mean_interval_s: tuple[float, float] | None = None
     p50_s: float | None = None
     p95_s: float | None = None
+    p95_interval_s: tuple[float, float] | None = None
     p99_s: float | None = None
+    max_s: float | None = None
     latency_mean_s: float | None = None
     share_4xx: float | None = None
     share_5xx: float | None = None
+    share_5xx_interval: tuple[float, float] | None = None
     up_s: float | None = None
     cpu_share: float | None = None
     memory_mb: float | None = None
@@ -232,6 +218,7 @@ class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNCHECKED = "not checked"
+Verdict = DataResult | DriftResult | ModelView | PerformanceResult | EstimateResult | ServiceResult
 
 
 class Evaluation(Record, frozen=True, kw_only=True):
@@ -253,15 +240,17 @@ class Evaluation(Record, frozen=True, kw_only=True):
     previous: DriftResult = DriftResult(state="insufficient", sentence=UNCHECKED, n=0)
     model: ModelView = ModelView(state="insufficient", sentence=UNCHECKED)
     performance: PerformanceResult
+    estimate: EstimateResult = EstimateResult(state="insufficient", sentence=UNCHECKED, metric="", n=0)
     thresholds: dict[str, Any]
 
     @property
-    def verdicts(self) -> dict[str, DataResult | DriftResult | ModelView | PerformanceResult | ServiceResult]:
+    def verdicts(self) -> dict[str, Verdict]:
         return {
             "data": self.data,
             "drift": self.drift,
             "model": self.model,
             "performance": self.performance,
+            "estimate": self.estimate,
             "service": self.service,
         }
 

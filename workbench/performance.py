@@ -1,218 +1,209 @@
-"""How good is the model, where actuals have arrived? Regression and classification.
+"""Quality against actuals: is the model worse now than on its own holdout, and since when?
 
-Pure functions on arrays; the metrics are scikit-learn's, imported when first needed so that a reader of stored
-evaluations does not pay for them.
+Pure. Every verdict counts the error of both samples, the window's and the holdout's, and needs both: improbable without
+change, and a loss of at least the smallest size that counts. The deciding metric is also followed between window ends:
+its newest rows are looked at in stretches of halving length, so a large loss shows before the window is full of it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
+from scipy.special import ndtr, ndtri
 
-from workbench.evaluation import PerformanceResult, Score
-from workbench.records import METRICS, Task
+from workbench import bands
+from workbench.holdout import LEAST_ROWS, Holdout, Yardstick
+from workbench.performance_result import Judged
+from workbench.profiles import moments, support
+from workbench.records import State
+from workbench.row_losses import row_losses, standard_error, weight
+from workbench.scores import Sample, higher_is_better, values
 
-HIGHER_IS_BETTER = {
-    "mse": False,
-    "rmse": False,
-    "mae": False,
-    "r2": True,
-    "accuracy": True,
-    "precision": True,
-    "recall": True,
-    "f1": True,
-    "roc_auc": True,
-}
+# Checks of overlapping windows that a window of new predictions is worth (Pickands 1969: the square of the threshold),
+# and the parts of the budget.
+LOOKS = 15
+WINDOW_SHARE, STREAM_SHARE = 0.7, 0.3
+# If even so large a loss (of an error; of a score) could be chance, the rows are too few to say anything.
+BLIND = {False: 1.0, True: 0.5}
+SHORTEST = 25
+# Stretches of rows that depend on each other vary more than the holdout's dependence says: simulated, by this factor.
+MARGIN = 1.25
+# What is followed row by row where the deciding metric is no mean over rows.
+FOLLOWED = {"r2": "mse", "roc_auc": "log_loss"}
 
 
-def scores(
-    task: Task,
-    y_true: Sequence[Any] | np.ndarray,
-    y_pred: Sequence[Any] | np.ndarray,
-    probabilities: Sequence[Mapping[str, float] | None] | None = None,
-    only: str | None = None,
-) -> dict[str, float | None]:
-    """Metrics of predictions against actuals.
+@dataclass(frozen=True)
+class Rules:
+    """What decides: the metric, those watched beside it, the smallest loss that counts, false alarms a window."""
+
+    metric: str
+    watch: tuple[str, ...]
+    min_loss: float
+    false_alarm_rate: float
+
+    def level(self, name: str) -> float:
+        """The chance of a false alarm that one check of the window may spend on a metric."""
+        share = 0.5 if self.watch else 1.0
+        return (
+            self.false_alarm_rate * WINDOW_SHARE / LOOKS * (share if name == self.metric else share / len(self.watch))
+        )
+
+
+def judge_window(sample: Sample, holdout: Holdout, rules: Rules) -> tuple[Judged, ...]:
+    """The window's metrics beside the holdout's, the deciding one first.
 
     Parameters
     ----------
-    task : "regression" or "classification"
-    y_true, y_pred : array-like, shape (n,)
-    probabilities : sequence of {class: probability}, optional
-        For ROC AUC; keyed by the classes as text.
-    only : str, optional
-        Just this metric.
+    sample : labelled rows of mature predictions, in order
+    holdout : of the version that answered them
+    """
+    return tuple(_judge(sample, holdout, name, rules.level(name), rules) for name in (rules.metric, *rules.watch))
+
+
+def judge_stream(sample: Sample, holdout: Holdout, rules: Rules, window: int) -> Judged | None:
+    """The newest rows of the window in stretches of halving length: the one in which the loss is surest.
+
+    A stretch of a tenth of the window is new ten times a window, so it may alarm by chance a tenth as often.
 
     Returns
     -------
-    dict
-        Regression: mse, rmse, mae, r2. Classification: accuracy, precision, recall, f1, roc_auc; of the last class in
-        sorted order where there are two, else averaged over classes (macro, one against the rest). None where a
-        metric is undefined: no rows, or r2 and ROC AUC without at least two different actuals.
-
-    Examples
-    --------
-    >>> scores("regression", [1.0, 2.0, 4.0], [1.0, 3.0, 4.0])["rmse"] ** 2 == 1 / 3
-    True
+    Judged or None
+        Of the deciding metric or, if that is no mean over rows, of one that is. None while there is no stretch.
     """
-    names = METRICS[task] if only is None else (only,)
-    if len(y_true) == 0:
-        return dict.fromkeys(names)
-    if task == "regression":
-        return _regression(np.asarray(y_true, dtype=float), np.asarray(y_pred, dtype=float), names)
-    return _classification([label_text(v) for v in y_true], [label_text(v) for v in y_pred], probabilities, names)
-
-
-def _regression(y_true: np.ndarray, y_pred: np.ndarray, names: Sequence[str]) -> dict[str, float | None]:
-    from sklearn import metrics
-
-    functions: dict[str, Callable[[], float | None]] = {
-        "mse": lambda: metrics.mean_squared_error(y_true, y_pred),
-        "rmse": lambda: metrics.root_mean_squared_error(y_true, y_pred),
-        "mae": lambda: metrics.mean_absolute_error(y_true, y_pred),
-        "r2": lambda: metrics.r2_score(y_true, y_pred) if len(np.unique(y_true)) > 1 else None,
-    }
-    return {name: _finite(functions[name]()) for name in names}
-
-
-def _classification(
-    y_true: list[str],
-    y_pred: list[str],
-    probabilities: Sequence[Mapping[str, float] | None] | None,
-    names: Sequence[str],
-) -> dict[str, float | None]:
-    from sklearn import metrics
-
-    known = set(next((p for p in probabilities or () if p), ()))
-    classes = sorted({*y_true, *y_pred, *known}, key=_natural)
-    how: dict[str, Any] = {"zero_division": 0}
-    # Two classes have a positive one; more are averaged, each counting the same.
-    how |= {"pos_label": classes[-1], "average": "binary"} if len(classes) <= 2 else {"average": "macro"}
-    functions: dict[str, Callable[[], float | None]] = {
-        "accuracy": lambda: metrics.accuracy_score(y_true, y_pred),
-        "precision": lambda: metrics.precision_score(y_true, y_pred, **how),
-        "recall": lambda: metrics.recall_score(y_true, y_pred, **how),
-        "f1": lambda: metrics.f1_score(y_true, y_pred, **how),
-        "roc_auc": lambda: _roc_auc(y_true, probabilities, classes),
-    }
-    return {name: _finite(functions[name]()) for name in names}
-
-
-def _roc_auc(
-    y_true: list[str],
-    probabilities: Sequence[Mapping[str, float] | None] | None,
-    classes: list[str],
-) -> float | None:
-    from sklearn import metrics
-
-    present = set(y_true)
-    if not probabilities or any(p is None for p in probabilities) or len(present) < 2:
+    name = followed(rules.metric, holdout)
+    lengths = [window // 2**k for k in range(1, 40) if window // 2**k >= SHORTEST]
+    lengths = [length for length in lengths if length <= len(sample)]
+    if name is None or not lengths:
         return None
-    if len(classes) == 2:
-        positive = classes[-1]
-        points = [p.get(positive, 0.0) for p in probabilities if p is not None]
-        return metrics.roc_auc_score([y == positive for y in y_true], points)
-    if present != set(classes):
-        return None
-    labels = sorted(classes)
-    table = np.array([[p.get(c, 0.0) for c in labels] for p in probabilities if p is not None])
-    return metrics.roc_auc_score(y_true, table, multi_class="ovr", labels=labels)
+    rate = rules.false_alarm_rate * STREAM_SHARE / (LOOKS * len(lengths))
+    newest = [sample.take(np.arange(len(sample) - length, len(sample))) for length in lengths]
+    found = [
+        _judge(part, holdout, name, rate * length / window, rules) for part, length in zip(newest, lengths, strict=True)
+    ]
+    in_alarm = [judged for judged in found if judged.state == "alarm"]
+    return min(in_alarm or found, key=lambda judged: judged.p * window / max(judged.rows, 1))
 
 
-def loss(metric: str, value: float | None, baseline: float | None) -> float | None:
-    """How much worse `value` is than `baseline`, as a share of the baseline; negative where it is better.
-
-    >>> round(loss("mae", 12.0, 8.0), 3), round(loss("f1", 0.3, 0.4), 3)
-    (0.5, 0.25)
-    """
-    if value is None or baseline is None or not baseline:
-        return None
-    worse = (baseline - value) if HIGHER_IS_BETTER[metric] else (value - baseline)
-    return worse / abs(baseline)
+def followed(metric: str, holdout: Holdout) -> str | None:
+    """The metric whose rows are followed: the deciding one if it is a mean over rows, else its nearest that is."""
+    usual = "accuracy" if holdout.classes else "mae"
+    for name in (metric, FOLLOWED.get(metric, usual), usual):
+        if name in holdout.yardsticks and holdout.yardsticks[name].losses is not None:
+            return name
+    return None
 
 
-def judge(
-    current: Mapping[str, float | None],
-    baseline: Mapping[str, float | None],
-    *,
-    metric: str,
-    n: int,
-    labelled: int,
-    min_rows: int,
-    max_loss: float,
-    by_version: tuple[Score, ...] = (),
-    over_time: tuple[Score, ...] = (),
-) -> PerformanceResult:
-    """The window's metrics against the version's own holdout.
+def since(sample: Sample, holdout: Holdout, metric: str) -> int | None:
+    """The row from which on the loss shows most: the likeliest moment of a lasting change.
 
     Parameters
     ----------
-    current, baseline : metrics by name
-        Of the window's labelled predictions, and of the version's holdout.
-    metric : str
-        The one that decides.
-    n, labelled : int
-        Predictions of the version in the window, and those of them that have an actual.
-    min_rows : int
-        Below this many actuals the verdict is `insufficient`.
-    max_loss : float
-        As a share of the baseline; more than this is an alarm.
+    sample : all labelled rows of the version, oldest first
     """
-    lost = loss(metric, current.get(metric), baseline.get(metric))
-    result = PerformanceResult(
-        state="ok",
-        sentence="",
-        metric=metric,
-        n=n,
-        labelled=labelled,
-        metrics=dict(current),
-        baseline=dict(baseline),
-        loss=lost,
-        by_version=by_version,
-        over_time=over_time,
+    name = metric if metric in holdout.yardsticks else followed(metric, holdout)
+    yard = holdout.yardsticks.get(name or "")
+    losses = row_losses(sample, name or "", yard.at) if yard else None
+    if yard is None or losses is None or yard.losses is None or len(losses) < LEAST_ROWS:
+        return None
+    rows = np.arange(len(losses), 0, -1)
+    # Of a step, the likeliest place: the largest excess over the root of the rows.
+    sureness = np.cumsum((losses - (yard.losses.mean or 0.0))[::-1])[::-1] / np.sqrt(rows)
+    return int(np.argmax(sureness[: len(losses) - LEAST_ROWS + 1]))
+
+
+def _judge(sample: Sample, holdout: Holdout, name: str, level: float, rules: Rules) -> Judged:
+    """One metric of some rows beside the holdout's."""
+    value = values(sample, (name,))[name] if len(sample) else None
+    yard = holdout.yardsticks.get(name)
+    baseline = yard.value if yard else None
+    base = Judged(metric=name, state="insufficient", value=value, baseline=baseline, rows=len(sample))
+    if yard is None or value is None or len(sample) < LEAST_ROWS:
+        return base
+    sign = -1 if higher_is_better(name) else 1
+    compared = _by_rows(sample, name, yard, level) or _by_errors(sample, name, yard, level, value, sign)
+    if compared is None:
+        return base
+    p, chance, typical, lost = compared
+    scale = abs(yard.value) or 1.0
+    loss = sign * (value - yard.value) / scale
+    state: State = "ok"
+    if chance / scale > BLIND[sign < 0] and p > level:
+        state = "insufficient"
+    elif loss >= rules.min_loss and lost > 0:
+        state = "alarm" if p <= level else "possible" if p <= level * LOOKS else "ok"
+    return Judged(
+        metric=name,
+        state=state,
+        value=value,
+        baseline=yard.value,
+        loss=loss,
+        chance=chance / scale,
+        noise=abs(loss) * scale / typical if typical > 0 else 0.0,
+        p=p,
+        limit=yard.value + sign * max(chance, rules.min_loss * scale),
+        rows=len(sample),
     )
-    if labelled < min_rows:
-        return _with(
-            result,
-            "insufficient",
-            f"insufficient: {labelled} actuals of {n} predictions, {min_rows} needed",
-        )
-    if lost is None:
-        return _with(result, "insufficient", f"{metric} is undefined here or on the holdout")
-    figures = f"{metric} {current[metric]:.4g} over {labelled} actuals, holdout {baseline[metric]:.4g}"
-    word = "worse" if lost > 0 else "better"
-    sentence = f"{figures} ({abs(lost):.0%} {word}; {max_loss:.0%} worse is too much)"
-    return _with(result, "alarm" if lost > max_loss else "ok", sentence)
 
 
-def _with(result: PerformanceResult, state: Any, sentence: str) -> PerformanceResult:
-    return msgspec.structs.replace(result, state=state, sentence=sentence)
+def _by_rows(sample: Sample, name: str, yard: Yardstick, level: float) -> tuple[float, float, float, float] | None:
+    """Mean loss of a row here against the holdout's: chance of so large a one, what chance leaves (at this level, and
+    in 19 of 20 cases) in units of the metric, and the difference. None for a metric that is no mean over rows."""
+    losses, p = row_losses(sample, name, yard.at), yard.losses
+    if losses is None or p is None or p.mean is None or p.std is None:
+        return None
+    ordered = np.sort(losses)
+    mean, std = moments(ordered)
+    # Of a share, the holdout's error counts as much as its denominator does here.
+    size = weight(sample, name, yard.at)
+    lost = mean - size * p.mean
+    if not p.std and not std:
+        return (1.0, 0.0, 0.0, lost) if lost <= 0 else (0.0, 0.0, 0.0, lost)
+    own, own_weights = support(ordered, mean, std)
+    alike = 1 + MARGIN * (yard.dependence - 1)
+    n, m = max(len(losses) / alike, 1.0), max(p.n / alike, 1.0)
+    share = n / (n + m)
+    scale = max(p.std, std)
+    points = np.concatenate([np.asarray(p.support) - p.mean, own - mean]) / scale
+    weights = np.concatenate([np.asarray(p.weights) * (1 - share), own_weights * share])
+    difference, z = bands.mean_curve(points[None], weights[None], np.array([n]), np.array([m]), size)
+    chance = float(ndtr(-np.interp(lost / scale, difference[0], z[0])))
+    left, typical = (float(np.interp(-ndtri(q), z[0], difference[0])) * scale / (size or 1.0) for q in (level, 0.05))
+    if name == "rmse":
+        left, typical = (math.sqrt(p.mean + max(d, 0.0)) - yard.value for d in (left, typical))
+    return chance, left, typical, lost
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
+def _by_errors(
+    sample: Sample, name: str, yard: Yardstick, level: float, value: float, sign: int
+) -> tuple[float, float, float, float] | None:
+    """The same for any metric, from the two standard errors."""
+    error = standard_error(sample, name)
+    if error is None:
+        return None
+    both = math.hypot(error, yard.error) or 1e-12
+    lost = sign * (value - yard.value)
+    return float(ndtr(-lost / both)), float(-ndtri(level)) * both, float(-ndtri(0.05)) * both, lost
 
 
-def label_text(label: Any) -> str:
-    """Labels compare as text: 1, 1.0 and True from JSON, CSV and numpy are the same class.
-
-    >>> label_text(1.0), label_text(True), label_text("yes")
-    ('1', '1', 'yes')
-    """
-    if isinstance(label, bool | np.bool_):
-        return str(int(label))
-    if isinstance(label, float | np.floating) and float(label).is_integer():
-        return str(int(label))
-    return str(label)
-
-
-def _natural(label: str) -> tuple[float, str]:
-    """Numbers in order of size, then texts: the last class of two is the positive one."""
-    try:
-        return float(label), label
-    except ValueError:
-        return math.inf, label
+def worst_segment(sample: Sample, groups: Sequence[object], holdout: Holdout, metric: str) -> str | None:
+    """The segment whose loss grew most surely, where that is more than chance does; None if none stands out."""
+    yard = holdout.yardsticks.get(metric)
+    before = {s.segment: s for s in holdout.segments}
+    if yard is None or not len(groups) or not before:
+        return None
+    texts = np.array(["missing" if g is None or g != g else str(g) for g in groups], dtype=object)
+    surest: tuple[float, str] | None = None
+    for name in before.keys() & set(texts):
+        part, was = sample.take(texts == name), before[name]
+        now, then, error = values(part, (metric,))[metric], was.metrics.get(metric), standard_error(part, metric)
+        if now is None or then is None or error is None or min(len(part), was.n) < LEAST_ROWS:
+            continue
+        low, high = was.intervals.get(metric, (then, then))
+        both = math.hypot(error, (high - low) / 4) or 1e-12
+        z = (-1 if higher_is_better(metric) else 1) * (now - then) / both
+        if z > 3 and (surest is None or z > surest[0]):
+            surest = z, f"{name} ({now:.4g}, was {then:.4g})"
+    return surest[1] if surest else None

@@ -15,7 +15,7 @@ from workbench.records import Decision, Event, GateVerdict, parse_utc
 from workbench.settings import RetrainSettings
 
 ATTEMPT = "retrain_started"
-TRIGGERS = ("performance", "drift", "model", "service")
+TRIGGERS = ("performance", "estimate", "drift", "model", "service")
 CONFIDENCE = 0.95
 ROUNDS = 400
 

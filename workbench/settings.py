@@ -65,11 +65,15 @@ class DriftSettings(Section):
 
 
 class PerformanceSettings(Section):
-    """Which metric is watched, and how much of the holdout's value may be lost."""
+    """Which metric decides, which are watched beside it, and the smallest loss that counts, as a share of the holdout's
+    value. `own` metrics are named as scikit-learn's scorers are, or as module:function."""
 
     metric: str | None = None
-    min_rows: int = Field(300, ge=2)
-    max_loss: float = Field(0.3, gt=0)
+    watch: tuple[str, ...] | None = None
+    own: tuple[str, ...] = ()
+    min_loss: float = Field(0.1, ge=0)
+    mature_quantile: float = Field(0.95, gt=0, le=1)
+    segment: str | None = None
 
 
 class RetrainSettings(Section):
@@ -155,12 +159,12 @@ class Settings(BaseSettings):
     replay: ReplaySettings = ReplaySettings()
 
     @model_validator(mode="after")
-    def _metric_of_the_task(self) -> Settings:
-        known = METRICS[self.model.task]
-        if self.metric not in known:
-            raise ValueError(
-                f"[performance] metric = {self.metric!r} is none of {', '.join(known)} ({self.model.task})"
-            )
+    def _metrics_of_the_task(self) -> Settings:
+        # The bias has no better end.
+        known = [*(name for name in METRICS[self.model.task] if name != "bias"), *self.performance.own]
+        for key, name in [("metric", self.metric), *(("watch", name) for name in self.watch)]:
+            if name not in known:
+                raise ValueError(f"[performance] {key} = {name!r} is none of {', '.join(known)} ({self.model.task})")
         return self
 
     @classmethod
@@ -186,6 +190,13 @@ class Settings(BaseSettings):
     def metric(self) -> str:
         """The primary metric: the one asked for, or the usual one of the task."""
         return self.performance.metric or ("mae" if self.model.task == "regression" else "f1")
+
+    @property
+    def watch(self) -> tuple[str, ...]:
+        """Metrics judged beside the primary one; by default, of a classifier, the two that F1 is made of."""
+        if self.performance.watch is not None:
+            return self.performance.watch
+        return () if self.model.task == "regression" else ("precision", "recall")
 
 
 def find_root(root: Path | str | None = None) -> Path:

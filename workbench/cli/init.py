@@ -40,7 +40,9 @@ min_std_ratio  = 1.15     # the same for the standard deviation: beyond this rat
 
 [performance]
 # metric = "{metric}"     # the metric that decides
-max_loss = 0.3            # alarm when it is 30 % worse than on the version's own holdout
+min_loss = 0.1            # a smaller loss is no alarm, however sure: a share of the version's own holdout value
+# own     = ["neg_median_absolute_error"]   # metrics of your own: scikit-learn scorers, or "module:function"
+# segment = "COLUMN"      # a categorical feature: metrics by segment, the worst first
 
 [retrain]
 automatic    = true       # retrain when an alarm stands
