@@ -20,8 +20,8 @@ from workbench.errors import WorkbenchError
 from workbench.features import problems, safe_text
 from workbench.loaded_version import LoadedVersion
 from workbench.monitor import ModelMonitor
-from workbench.performance import label_text
 from workbench.records import LARGEST
+from workbench.scores import label_text
 from workbench.version_store import VersionStore
 
 log = logging.getLogger("workbench.service")

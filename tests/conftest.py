@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
@@ -27,8 +28,6 @@ data = "trips.csv"
 time = "at"
 features = ["km", "stops", "to"]
 
-[performance]
-min_rows = 20
 
 [retrain]
 min_new_rows = 50
@@ -45,6 +44,11 @@ def until(true: Callable[[], object], timeout_s: float = 120.0) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
         threading.Event().wait(0.05)
+
+
+def unloaded(version: Reference) -> Reference:
+    """What a version is measured by, without the version."""
+    return Reference(metadata=version.metadata, profile=version.profile, holdout=version.holdout)
 
 
 class Clock:

@@ -187,10 +187,9 @@ def test_a_restarted_maintainer_goes_on_where_the_old_one_stopped(shop):
 
 def test_a_second_look_at_the_same_rows_is_no_second_check_in_a_row(shop):
     lose(shop, 1)
-    live = shop.versions.metadata("first")
     for _ in range(3):
         shop.clock.forward(seconds=1)
-        shop.monitor.check(live, shop.versions.profile("first"))
+        shop.monitor.check(shop.versions.reference("first"))
     shop.restart()
     shop.clock.forward(seconds=1)
     assert shop.maintainer.cycle().reason == "suspected: performance in alarm in 1 of 2 checks in a row"

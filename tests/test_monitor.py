@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error
 
-from tests.conftest import trips
+from tests.conftest import trips, unloaded
 from workbench import steering
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
@@ -72,7 +72,7 @@ def test_a_check_is_one_record_with_the_figures_of_numpy_and_scikit_learn(monito
     frame = trips(200, seed=1, start="2026-02-01")
     done = serve(monitor, live, frame)
     monitor.feedback([(p.id, y) for p, y in zip(done[:150], frame["minutes"], strict=False)])
-    evaluation = monitor.check(live.metadata, live.profile)
+    evaluation = monitor.check(unloaded(live))
     assert MetricsStore.of(monitor.settings).evaluations()[-1] == evaluation
     assert (evaluation.n, evaluation.first_id, evaluation.last_id) == (200, done[0].id, done[-1].id)
     oracle = mean_absolute_error(frame["minutes"][:150], 2 * frame["km"][:150])
@@ -87,20 +87,20 @@ def test_a_check_is_one_record_with_the_figures_of_numpy_and_scikit_learn(monito
 def test_only_the_live_versions_predictions_are_judged(monitor, live):
     serve(monitor, live, trips(100, seed=1), version="older")
     serve(monitor, live, trips(30, seed=2))
-    assert monitor.check(live.metadata, live.profile).n == 30
+    assert monitor.check(unloaded(live)).n == 30
 
 
 def test_a_check_of_nothing_is_insufficient(monitor, live):
-    evaluation = monitor.check(live.metadata, live.profile)
+    evaluation = monitor.check(unloaded(live))
     assert {v.state for v in evaluation.verdicts.values()} == {"insufficient"}
     assert evaluation.alarms == {}
 
 
 def test_drifted_inputs_are_an_alarm_until_they_are_accepted(monitor, live):
     serve(monitor, live, trips(100).assign(km=lambda f: f["km"] + 40))
-    assert monitor.check(live.metadata, live.profile).alarms["drift"].startswith("km: mean")
+    assert monitor.check(unloaded(live)).alarms["drift"].startswith("km: mean")
     steering.accept(monitor.store, "km", "first", by="test", reason="longer routes")
-    assert monitor.check(live.metadata, live.profile).alarms == {}
+    assert monitor.check(unloaded(live)).alarms == {}
 
 
 def without_stamp(evaluation):
@@ -118,23 +118,23 @@ def test_checking_the_same_rows_again_gives_the_same_record_but_for_id_and_time(
         beat = {"worker": 1, "started_at": "2026-01-01T12:00:00.000000Z", "every_s": 5.0, "version": "first"}
         monitor.store.append(Heartbeat(**beat, cpu_share=0.1, memory_mb=100.0))
         clock.forward(seconds=5)
-    first = monitor.check(live.metadata, live.profile, live)
+    first = monitor.check(live)
     clock.forward(hours=3)
     again = ModelMonitor(MetricsStore.of(monitor.settings, clock), monitor.settings, clock=clock)
-    second = again.check(live.metadata, live.profile, live)
+    second = again.check(live)
     assert without_stamp(first) == without_stamp(second)
     assert (first.id, first.recorded_at) != (second.id, second.recorded_at)
 
 
 def test_a_record_comes_back_from_disk_as_it_was_written(monitor, live):
     serve(monitor, live, trips(200, seed=1).assign(km=lambda f: f["km"] + 40))
-    evaluation = monitor.check(live.metadata, live.profile, live)
+    evaluation = monitor.check(live)
     assert MetricsStore.of(monitor.settings).evaluations()[-1] == evaluation
 
 
 def test_the_model_has_its_own_view_and_ranks_what_moved_by_impact(monitor, live):
     serve(monitor, live, trips(300, seed=1).assign(km=lambda f: f["km"] + 60, stops=lambda f: f["stops"] + 6))
-    evaluation = monitor.check(live.metadata, live.profile, live)
+    evaluation = monitor.check(live)
     # minutes = 2 * km + 3 * stops: sixty kilometres move them more than six stops.
     assert [i.feature for i in evaluation.model.impacts] == ["km", "stops"]
     assert evaluation.drift.sentence.startswith("km: mean")
@@ -145,7 +145,7 @@ def test_the_model_has_its_own_view_and_ranks_what_moved_by_impact(monitor, live
 
 def test_without_the_model_its_view_is_insufficient_and_the_rest_is_checked(monitor, live):
     serve(monitor, live, trips(100))
-    evaluation = monitor.check(live.metadata, live.profile)
+    evaluation = monitor.check(unloaded(live))
     assert (evaluation.model.state, evaluation.drift.state) == ("insufficient", "ok")
 
 
@@ -156,7 +156,7 @@ def test_the_window_before_tells_whether_the_world_still_moves(trained, live, cl
     states = []
     for start in (0, 150, 300):
         serve(monitor, live, trips(150, seed=2) if start == 0 else warm[start : start + 150])
-        evaluation = monitor.check(live.metadata, live.profile)
+        evaluation = monitor.check(unloaded(live))
         states.append((evaluation.drift.state, evaluation.previous.state))
     assert states == [("ok", "insufficient"), ("drift", "drift"), ("drift", "ok")]
 
@@ -167,11 +167,11 @@ def test_recorded_values_of_another_type_are_broken_data_and_no_crash(monitor, l
         monitor.record(
             {"km": "far", "stops": i % 4, "to": ("north", "south")[i % 2]}, 3.0, version="first", response_s=0.01
         )
-    evaluation = monitor.check(live.metadata, live.profile, live)
+    evaluation = monitor.check(live)
     assert evaluation.alarms["data"].startswith("km: 16.7% of the values are no numbers")
     assert evaluation.data.features == ("km",)
     steering.accept(monitor.store, "km", "first", by="test", reason="known")
-    assert "data" not in monitor.check(live.metadata, live.profile, live).alarms
+    assert "data" not in monitor.check(live).alarms
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -187,7 +187,7 @@ def test_any_order_of_actuals_duplicates_and_restarts_gives_the_same_figures(
     done = serve(served(), live, frame)
     for i in [*order, *repeats]:
         served().feedback([(done[i].id, frame["minutes"][i])])
-    found = served().check(live.metadata, live.profile).performance
+    found = served().check(unloaded(live)).performance
     assert found.labelled == 12
     assert found.metrics["mae"] == pytest.approx(mean_absolute_error(frame["minutes"], 2 * frame["km"]))
 
@@ -195,8 +195,8 @@ def test_any_order_of_actuals_duplicates_and_restarts_gives_the_same_figures(
 def test_a_move_that_hardly_moves_the_predictions_is_no_more_than_possible_drift(monitor, live):
     # The target does not depend on where a trip goes to.
     serve(monitor, live, trips(300, seed=1).assign(to=["south", "south", "south", "east"] * 75))
-    alone = monitor.check(live.metadata, live.profile)
-    weighed = monitor.check(live.metadata, live.profile, live)
+    alone = monitor.check(unloaded(live))
+    weighed = monitor.check(live)
     assert (alone.drift.state, weighed.drift.state) == ("drift", "possible")
     assert weighed.drift.features[0].sentence.endswith("only")
     assert weighed.model.impacts[0].feature == "to"

@@ -5,6 +5,7 @@ from tests.test_training_data import label
 from workbench import steering
 from workbench.errors import Busy, DataError, VersionTaken, WorkbenchError
 from workbench.metrics_store import MetricsStore
+from workbench.records import METRICS
 from workbench.retrainer import ModelRetrainer
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
@@ -24,7 +25,7 @@ def test_the_first_version_goes_live_with_complete_metadata(trained):
     assert (store.live_id(), m.gate.verdict, m.parent, m.trigger) == ("first", "no champion", None, "manual")
     assert m.training_data.rows == 400
     assert (m.training_data.fit.rows, m.training_data.gate.rows) == (320, 80)
-    assert set(m.metrics) == {"mse", "rmse", "mae", "r2"}
+    assert set(m.metrics) == set(METRICS["regression"])
     assert m.metrics["mae"] < 4
     assert set(m.libraries) >= {"python", "sklearn", "numpy", "joblib"}
     assert m.parameters["vote__forest__n_estimators"] == 60
@@ -125,5 +126,5 @@ def test_progress_is_told_by_member(trained):
 
 def test_a_classifier_is_trained_gated_and_scored(trained_classifier):
     m = VersionStore(trained_classifier.versions_dir).metadata("first")
-    assert set(m.metrics) == {"accuracy", "precision", "recall", "f1", "roc_auc"}
+    assert set(m.metrics) == set(METRICS["classification"])
     assert m.metrics["roc_auc"] > 0.9

@@ -5,61 +5,65 @@ Pure: no disk, no clock; the same records give the same evaluation.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from workbench import drift, performance, profiles
+from workbench import drift, performance_check, profiles, scores
 from workbench.evaluation import (
     DriftResult,
     Evaluation,
     FeatureProfile,
     ModelView,
-    PerformanceResult,
-    Score,
     ServiceResult,
 )
 from workbench.features import window_frame
-from workbench.loaded_version import LoadedVersion
-from workbench.records import Actual, Metadata, Prediction, Task, utc_text
+from workbench.loaded_version import LoadedVersion, Reference
+from workbench.performance_result import EstimateResult, PerformanceResult
+from workbench.records import Actual, Prediction
 from workbench.settings import Settings
 
-MAX_PERIODS = 100
-# Of `false_alarm_rate`: drift of the inputs, the model's view of it, and performance, each for all its tests.
-BUDGET = {"drift": 0.6, "model": 0.2, "performance": 0.2}
-Labelled = Sequence[tuple[Prediction, Actual]]
+# Of `false_alarm_rate`: drift of the inputs, the model's view of it, quality with and without actuals.
+BUDGET = {"drift": 0.6, "model": 0.1, "performance": 0.25, "estimate": 0.05}
+# Of a window, how much is one entry of the estimate's track record, and of how many such entries it is made.
+PART, PARTS = 4, 12
 
 
 def evaluate(
-    recorded: Sequence[Prediction],
-    labelled: Labelled,
+    history: Sequence[Prediction],
+    actuals: Mapping[str, Actual],
     service: ServiceResult,
-    live: Metadata,
-    reference: Sequence[FeatureProfile],
-    model: LoadedVersion | None,
+    live: Reference,
     *,
     settings: Settings,
     accepted: Mapping[str, str],
+    now: str,
+    conflict: int = 0,
+    expired: int = 0,
 ) -> Evaluation:
     """Check a window.
 
     Parameters
     ----------
-    recorded : the predictions of the window and of the one before it, oldest first
-    labelled : all predictions that have an actual, oldest first
+    history : the predictions on record, oldest first; the window is the last of them
+    actuals : first actual by prediction id
     service : statistics of the service
-    live : Metadata
-        Of the live version: its schema, and its holdout metrics as the baseline of performance.
-    reference : profile of the live version
-    model : LoadedVersion, optional
-        The live version itself; without it the model's view is `insufficient`.
+    live : Reference
+        Of the live version; where it is a LoadedVersion it is also asked, else what needs that is `insufficient`.
     accepted : mapping of feature to reason
         Drift that a person took as the new normal.
+    now : ISO text
+        As of when.
+    conflict, expired : int
+        Actuals that were not taken.
     """
-    own = [p for p in recorded[-settings.monitor.window :] if p.version == live.version_id]
-    inputs, misfits = window_frame([p.inputs for p in own], live.features)
+    model = live if isinstance(live, LoadedVersion) else None
+    reference, metadata = live.profile, live.metadata
+    recorded = history[-2 * settings.monitor.window :]
+    own = [p for p in recorded[-settings.monitor.window :] if p.version == live.id]
+    inputs, misfits = window_frame([p.inputs for p in own], live.schema)
 
     def beside(profile: Sequence[FeatureProfile]) -> DriftResult:
         rate = settings.monitor.false_alarm_rate * BUDGET["drift"]
@@ -68,18 +72,29 @@ def evaluate(
         )
 
     found = beside(reference)
-    view = _model_view(own, inputs, found, live, model, settings)
+    view = _model_view(own, inputs, found, model, settings)
     # What moves the predictions most is told first.
     weighed = drift.backed(found.features, view.impacts, settings.drift.min_impact)
     found = drift.summarise(weighed, n=found.n, level=found.level, first=[i.feature for i in view.impacts])
     before = _before(recorded, own, settings.monitor.window)
     previous = DriftResult(state="insufficient", sentence="insufficient: no predictions before this window", n=len(own))
     if before:
-        frame, _ = window_frame([p.inputs for p in before], live.features)
+        frame, _ = window_frame([p.inputs for p in before], live.schema)
         previous = drift.slim(beside(profiles.like(frame, reference)))
+    quality = performance_check.check(
+        history,
+        actuals,
+        metadata,
+        live.holdout,
+        settings=settings,
+        false_alarm_rate=settings.monitor.false_alarm_rate * BUDGET["performance"],
+        now=now,
+        conflict=conflict,
+        expired=expired,
+    )
     times = sorted(p.event_time for p in own)
     return Evaluation(
-        version=live.version_id,
+        version=live.id,
         n=len(own),
         first_id=own[0].id if own else None,
         last_id=own[-1].id if own else None,
@@ -90,10 +105,11 @@ def evaluate(
         drift=found,
         previous=previous,
         model=view,
-        performance=_performance(own, labelled, live, settings),
+        performance=quality,
+        estimate=_estimate(own, inputs, history, actuals, quality, model, settings),
         thresholds={
             "drift": settings.drift.model_dump(),
-            "performance": settings.performance.model_dump(),
+            "performance": settings.performance.model_dump(mode="json"),
             "max_response_s": settings.monitor.max_response_s,
             "false_alarm_rate": settings.monitor.false_alarm_rate,
         },
@@ -110,7 +126,6 @@ def _model_view(
     own: Sequence[Prediction],
     inputs: pd.DataFrame,
     found: DriftResult,
-    live: Metadata,
     model: LoadedVersion | None,
     settings: Settings,
 ) -> ModelView:
@@ -126,10 +141,10 @@ def _model_view(
         return model_view.judge(
             inputs,
             model.sample,
-            outputs=ensemble.output_column(live.task, [p.output for p in own], [p.probabilities for p in own]),
+            outputs=ensemble.output_column(model.schema.task, [p.output for p in own], [p.probabilities for p in own]),
             disagreement=ensemble.disagreement(model.estimator, inputs),
             reference=model.outputs,
-            ask=lambda frame: ensemble.ask(model.estimator, live.features, frame),
+            ask=lambda frame: ensemble.ask(model.estimator, model.schema, frame),
             moved=[f.feature for f in found.features if f.state in ("drift", "possible")],
             # What is broken, or was accepted, must not be found a second time; and of what has too few independent
             # rows to be judged alone, a few hours of one day would be told apart from a year.
@@ -139,67 +154,41 @@ def _model_view(
         )
 
 
-def _performance(
-    own: Sequence[Prediction], labelled: Labelled, live: Metadata, settings: Settings
-) -> PerformanceResult:
-    in_window = {p.id for p in own}
-    current = [pair for pair in labelled if pair[0].id in in_window]
-    return performance.judge(
-        _scores(live.task, current),
-        live.metrics,
-        metric=settings.metric,
-        n=len(own),
-        labelled=len(current),
-        min_rows=settings.performance.min_rows,
-        max_loss=settings.performance.max_loss,
-        by_version=_by_version(live.task, labelled),
-        over_time=_over_time(live.task, labelled, settings.monitor.period),
-    )
+def _estimate(
+    own: Sequence[Prediction],
+    inputs: pd.DataFrame,
+    history: Sequence[Prediction],
+    actuals: Mapping[str, Actual],
+    quality: PerformanceResult,
+    model: LoadedVersion | None,
+    settings: Settings,
+) -> EstimateResult:
+    """The error of the window without its actuals, and how well that went where actuals came."""
+    base = EstimateResult(state="insufficient", sentence="", metric=settings.metric, n=len(own))
+    if model is None or model.holdout is None:
+        return msgspec.structs.replace(base, sentence="insufficient: the version could not be asked")
+    if not own:
+        return msgspec.structs.replace(base, sentence="insufficient: no predictions of this version")
+    from workbench import estimate
 
+    task, classes, window = model.schema.task, model.holdout.classes, settings.monitor.window
+    part = max(window // PART, 1)
+    told = [p for p in history if p.version == model.id and p.id in actuals][-part * PARTS :]
+    frame, _ = window_frame([p.inputs for p in told], model.schema)
 
-def _scores(task: Task, labelled: Labelled) -> dict[str, float | None]:
-    return performance.scores(
-        task,
-        [a.actual for _, a in labelled],
-        [p.output for p, _ in labelled],
-        [p.probabilities for p, _ in labelled],
-    )
+    def sample(rows: Sequence[Prediction], true: Sequence[object]) -> scores.Sample:
+        return scores.sample(task, true, [p.output for p in rows], [p.probabilities for p in rows], classes=classes)
 
-
-def _by_version(task: Task, labelled: Labelled) -> tuple[Score, ...]:
-    groups: dict[str, list[tuple[Prediction, Actual]]] = defaultdict(list)
-    for pair in labelled:
-        groups[pair[0].version].append(pair)
-    return tuple(
-        Score(
-            n=len(group),
-            metrics=_scores(task, group),
-            version=version,
-            start=min(p.event_time for p, _ in group),
-            end=max(p.event_time for p, _ in group),
+    metric = estimate.estimated(task, settings.metric)
+    with threadpool_limits(1):
+        return estimate.judge(
+            model.error_model,
+            # What was answered stands in for what is not known, and is not looked at.
+            (inputs, sample(own, [p.output for p in own])),
+            (frame, sample(told, [actuals[p.id].actual for p in told]), [p.event_time for p in told]),
+            metric=metric,
+            baseline=model.holdout.score.metrics.get(metric),
+            level=settings.monitor.false_alarm_rate * BUDGET["estimate"] / drift.LOOKS,
+            min_loss=settings.performance.min_loss,
+            block=part,
         )
-        for version, group in groups.items()
-    )
-
-
-def _over_time(task: Task, labelled: Labelled, period: str) -> tuple[Score, ...]:
-    """Metrics of each period of event time, for each version that answered in it."""
-    if not labelled:
-        return ()
-    times = pd.to_datetime([p.event_time for p, _ in labelled], format="ISO8601", utc=True)
-    starts = times.floor(period).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-    groups: dict[tuple[str, str], list[tuple[Prediction, Actual]]] = defaultdict(list)
-    for start, pair in zip(starts, labelled, strict=True):
-        groups[start, pair[0].version].append(pair)
-    newest = sorted(groups)[-MAX_PERIODS:]
-    length = pd.Timedelta(period)
-    return tuple(
-        Score(
-            n=len(groups[start, version]),
-            metrics=_scores(task, groups[start, version]),
-            version=version,
-            start=start,
-            end=utc_text((pd.Timestamp(start) + length).to_pydatetime()),
-        )
-        for start, version in newest
-    )

@@ -1,4 +1,4 @@
-"""A version in memory."""
+"""A published version: what its checks are measured by, and the version itself in memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,37 @@ from workbench.records import Metadata, Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.estimate import ErrorModel
+    from workbench.holdout import Holdout
 
-@dataclass(frozen=True)
-class LoadedVersion:
-    """A version in memory, proven to be what was published."""
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What a version is measured by: the profile of its training rows, and what it scored on rows it had not learnt
+    (None for one that an older release published)."""
 
     metadata: Metadata
-    estimator: Any
     profile: tuple[FeatureProfile, ...]
+    holdout: Holdout | None
+
+    @property
+    def id(self) -> str:
+        return self.metadata.version_id
+
+    @property
+    def schema(self) -> Schema:
+        return self.metadata.features
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedVersion(Reference):
+    """A version in memory, proven to be what was published.
+
+    `error_model` tells its error without actuals; None where the holdout was too small to learn it.
+    """
+
+    estimator: Any
+    error_model: ErrorModel | None
     outputs: OutputProfile | None
     folder: Path
 
@@ -31,11 +54,3 @@ class LoadedVersion:
         import pandas as pd
 
         return align(pd.read_parquet(self.folder / "sample.parquet"), self.schema)
-
-    @property
-    def id(self) -> str:
-        return self.metadata.version_id
-
-    @property
-    def schema(self) -> Schema:
-        return self.metadata.features

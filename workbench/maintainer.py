@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from workbench.errors import CorruptVersion, WorkbenchError
 from workbench.evaluation import Evaluation
-from workbench.loaded_version import LoadedVersion
+from workbench.loaded_version import LoadedVersion, Reference
 from workbench.monitor import ModelMonitor
 from workbench.policy import ATTEMPT, decide
 from workbench.records import Decision, Event, Pointer, utc_now
@@ -75,9 +75,7 @@ class Maintainer:
         seen = self._traffic_seen(live)
         if seen == self._seen:
             return Decision(action="wait", reason="nothing has happened since the last check")
-        metadata = self.versions.metadata(live.version_id)
-        profile = self.versions.profile(live.version_id)
-        evaluation = self.monitor.check(metadata, profile, self._model(live.version_id))
+        evaluation = self.monitor.check(self._model(live.version_id))
         self._seen = seen
         self._tell_alarms(evaluation)
         decision = self._decide(live)
@@ -87,15 +85,15 @@ class Maintainer:
         self._prune()
         return decision
 
-    def _model(self, version_id: str) -> LoadedVersion | None:
-        """The live version, loaded once; None if it cannot be, which its evaluation says."""
+    def _model(self, version_id: str) -> Reference:
+        """The live version, loaded once; if it cannot be, what it is measured by: its evaluation says the rest."""
         if self._loaded is None or self._loaded.id != version_id:
             self._loaded = None
             try:
                 self._loaded = self.versions.load(version_id)
             except CorruptVersion as error:
                 log.error("%s", error)
-        return self._loaded
+        return self._loaded or self.versions.reference(version_id)
 
     def _traffic_seen(self, live: Pointer) -> tuple[object, ...]:
         # Heartbeats and questions of operators are no news of the model.

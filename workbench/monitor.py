@@ -6,32 +6,33 @@ down what they said.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from workbench import performance, traffic
+from workbench import traffic
 from workbench.checkup import evaluate
 from workbench.errors import DataError
-from workbench.evaluation import Evaluation, FeatureProfile, ServiceResult
+from workbench.evaluation import Evaluation, ServiceResult
 from workbench.features import event_time
-from workbench.loaded_version import LoadedVersion
-from workbench.metrics_store import MetricsStore, join
+from workbench.label_index import LabelIndex
+from workbench.loaded_version import Reference
+from workbench.metrics_store import MetricsStore, conflicting, first_of_each
 from workbench.records import (
     EARLIEST,
     Actual,
     Event,
     Label,
-    Metadata,
     Prediction,
+    Refused,
     Schema,
     Value,
     parse_utc,
     utc_now,
     utc_text,
 )
-from workbench.segments import segment_start
 from workbench.settings import Settings
 from workbench.steering import steering
 
@@ -69,7 +70,9 @@ class ModelMonitor:
         self.store = store
         self.settings = settings
         self.clock = clock
+        self._labels = LabelIndex(store.folder, store.history_size)
         self._refused_at = datetime.min.replace(tzinfo=UTC)
+        self._untold: Counter[str] = Counter()
 
     def record(
         self,
@@ -148,38 +151,39 @@ class ModelMonitor:
         -------
         Feedback
             accepted: written down; duplicate: known already, equal; conflict: known already, different (the first
-            one stays); unknown: no such prediction; expired: it is older than `history`. Nothing but the accepted
-            is written; a conflict and an expired one become an event.
+            one stays); unknown: no such prediction; expired: it is beyond the last `history`. What is refused as a
+            conflict or as expired is written down beside the accepted, the same value once, and told hourly.
         """
-        stamps = self.store.prediction_ids()
-        ids = {stamp.id for stamp in stamps}
-        oldest = stamps[0].recorded_at if len(stamps) >= self.store.history_size else ""
-        known: dict[str, Label] = {}
-        for record in self.store.actuals():
-            known.setdefault(record.prediction_id, record.actual)
+        with self._labels.turn():
+            fates = self._labels.judge(actuals)
+            judged = list(zip(fates, actuals, strict=True))
+            taken = [Actual(prediction_id=name, actual=y) for fate, (name, y) in judged if fate == "accepted"]
+            refused = [
+                Refused(prediction_id=name, actual=y, why=fate)
+                for fate, (name, y) in judged
+                if fate == "conflict" or fate == "expired"
+            ]
+            unheard = self._labels.unheard(refused)
+            for records in (taken, unheard):
+                if records:
+                    self._labels.note(self.store.append(*records))
+        self._untold.update(record.why for record in unheard)
+        self._tell_refused()
         verdict = Feedback(accepted=[], duplicate=[], conflict=[], unknown=[], expired=[])
-        fresh = []
-        for prediction_id, actual in actuals:
-            if prediction_id in known:
-                same = performance.label_text(known[prediction_id]) == performance.label_text(actual)
-                (verdict.duplicate if same else verdict.conflict).append(prediction_id)
-            elif prediction_id in ids:
-                known[prediction_id] = actual
-                fresh.append(Actual(prediction_id=prediction_id, actual=actual))
-                verdict.accepted.append(prediction_id)
-            elif "" < segment_start(prediction_id) < oldest:
-                verdict.expired.append(prediction_id)
-            else:
-                verdict.unknown.append(prediction_id)
-        if fresh:
-            self.store.append(*fresh)
-        # Once an hour: a client that sends the same again and again must not fill the log.
-        if (verdict.conflict or verdict.expired) and self.clock() - self._refused_at >= timedelta(hours=1):
-            self._refused_at = self.clock()
-            reason = f"{len(verdict.conflict)} conflicting and {len(verdict.expired)} expired actuals were not taken"
-            data = {"conflict": verdict.conflict[:100], "expired": verdict.expired[:100]}
-            self.store.append(Event(kind="feedback_refused", reason=reason, by="app", data=data))
+        for fate, (name, _) in judged:
+            getattr(verdict, fate).append(name)
         return verdict
+
+    def _tell_refused(self) -> None:
+        """Once an hour, and where to look: a client that goes wrong must not fill the log of events."""
+        if self._untold and self.clock() - self._refused_at >= timedelta(hours=1):
+            counts = {why: self._untold[why] for why in ("conflict", "expired")}
+            reason = "{conflict} conflicting and {expired} expired actuals were not taken: metrics/refused/"
+            self.store.append(
+                Event(kind="feedback_refused", reason=reason.format_map(counts), by="app", data=dict(counts))
+            )
+            self._refused_at = self.clock()
+            self._untold.clear()
 
     def summary(self, version: str | None = None) -> ServiceResult:
         """Service statistics now: rates, response times, errors, uptime, CPU and memory; all and by version.
@@ -200,33 +204,34 @@ class ModelMonitor:
             version=version,
         )
 
-    def check(
-        self, live: Metadata, reference: Sequence[FeatureProfile], model: LoadedVersion | None = None
-    ) -> Evaluation:
+    def check(self, live: Reference) -> Evaluation:
         """Look at the window once and write down the evaluation; the same records give the same one.
 
         Parameters
         ----------
-        live : Metadata
-            Of the live version: its schema, and its holdout metrics as the baseline of performance.
-        reference : profile of the live version
-        model : LoadedVersion, optional
-            The live version itself; without it the model's view is `insufficient`.
+        live : Reference
+            What the live version is measured by; as a LoadedVersion it is also asked, else the model's view and the
+            estimate without actuals are `insufficient`.
         """
+        now = self._last_told()
+        accepted = self.store.actuals()
+        refused = self.store.refused()
         return self.store.append(
             evaluate(
-                self.store.two_windows(),
-                join(self.store.history(), self.store.actuals()),
-                self._summary(self._last_told(), live.version_id),
+                self.store.history(),
+                first_of_each(accepted),
+                self._summary(now, live.id),
                 live,
-                reference,
-                model,
                 settings=self.settings,
-                accepted=steering(self.store.events(), live.version_id).accepted,
+                accepted=steering(self.store.events(), live.id).accepted,
+                now=utc_text(now),
+                conflict=len({r.prediction_id for r in refused if r.why == "conflict"} | conflicting(accepted)),
+                expired=len({r.prediction_id for r in refused if r.why == "expired"}),
             )
         )[0]
 
     def _last_told(self) -> datetime:
-        """The moment of the newest record of the service: what a check says must not depend on when it is run."""
-        newest = [records[-1].recorded_at for records in (self.store.requests(), self.store.heartbeats()) if records]
+        """The moment of the newest record: what a check says must not depend on when it is run."""
+        kinds = (self.store.requests(), self.store.heartbeats(), self.store.window(), self.store.actuals())
+        newest = [records[-1].recorded_at for records in kinds if records]
         return parse_utc(max(newest)) if newest else self.clock()

@@ -16,34 +16,31 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from workbench import profiles
+from workbench import own_metrics
 from workbench.ensemble import (
     Answers,
     Progress,
     answer_frame,
     build,
     fit,
-    output_profile,
     parameters,
     silent,
 )
-from workbench.errors import Busy, CorruptVersion, UnknownVersion
-from workbench.features import to_rows
-from workbench.golden import Golden
+from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore
-from workbench.performance import HIGHER_IS_BETTER, scores
 from workbench.policy import ATTEMPT, gate
-from workbench.records import Event, GateVerdict, Metadata, TrainingData, utc_now, utc_text
+from workbench.publishing import publish
+from workbench.records import Event, GateVerdict, Metadata, Schema, TrainingData, utc_now, utc_text
+from workbench.scores import higher_is_better, scores
 from workbench.settings import Settings
 from workbench.steering import steering
-from workbench.training_data import PREDICTION_ID, Blocks, Rows, cut, gather, learnt_until, recipes
+from workbench.training_data import Blocks, Rows, cut, gather, learnt_until, recipes
 from workbench.training_store import TrainingStore
-from workbench.version_store import VersionStore, check_id, libraries
+from workbench.version_ids import check_id
+from workbench.version_store import VersionStore, libraries
 
 Promote = Literal["gate", "always", "never"]
-GOLDEN_ROWS = 20
-SAMPLE_ROWS = 2_000
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +144,7 @@ class ModelRetrainer:
         champion, notes = self._champion()
         self.progress("data", 0, 1)
         rows = gather(self.settings, self.metrics, self.training)
+        self._check_performance(rows.schema)
         blocks = cut(rows, self.settings.retrain, champion.metadata if champion else None)
         digest = self.training.save(rows.frame)
         begun = time.monotonic()
@@ -187,9 +185,20 @@ class ModelRetrainer:
             parent=champion.id if champion else None,
             notes=notes,
         )
-        self._publish(metadata, winner, blocks.gate, blocks.holdout)
+        self.progress("publish", 0, 1)
+        publish(self.versions, metadata, winner.estimator, learnt=winner.rows, blocks=blocks, settings=self.settings)
         self._event("published", f"trained on {len(winner.rows)} rows ({winner.recipe})", version_id, by, job)
         return self._promote(metadata, promote, by, job)
+
+    def _check_performance(self, schema: Schema) -> None:
+        """Before an hour of training, not after it."""
+        told = self.settings.performance
+        for name in told.own:
+            own_metrics.resolve(name)
+        texts = [f.name for f in schema.features if f.kind != "numeric"]
+        if told.segment is not None and told.segment not in texts:
+            there = ", ".join(texts) or "none"
+            raise SettingsError(f"[performance] segment = {told.segment!r} is no categorical feature; they are {there}")
 
     def _champion(self) -> tuple[LoadedVersion | None, tuple[str, ...]]:
         try:
@@ -223,7 +232,7 @@ class ModelRetrainer:
         return candidates
 
     def _best(self, candidates: list[Candidate]) -> Candidate:
-        sign = 1 if HIGHER_IS_BETTER[self.settings.metric] else -1
+        sign = 1 if higher_is_better(self.settings.metric) else -1
         judged = [c for c in candidates if c.score is not None]
         return max(judged, key=lambda c: sign * (c.score or 0.0)) if judged else candidates[0]
 
@@ -241,7 +250,7 @@ class ModelRetrainer:
             return GateVerdict(verdict="cannot tell", metric=metric, rows=0, sentence=sentence)
         theirs = self._answers(champion.estimator, blocks.gate, champion)
         y = blocks.gate.y
-        sign = 1 if HIGHER_IS_BETTER[metric] else -1
+        sign = 1 if higher_is_better(metric) else -1
 
         def advantage(rows: np.ndarray) -> float:
             ours = _metric(self.settings.model.task, metric, y, said, rows)
@@ -272,22 +281,6 @@ class ModelRetrainer:
             self._event("kept_out", why, version_id, by, job)
             sentence = f"{version_id} is published but not live: {why}"
         return Outcome(version_id=version_id, promoted=wanted, sentence=sentence, metadata=metadata)
-
-    def _publish(self, metadata: Metadata, winner: Candidate, newest: Rows, holdout: Rows) -> None:
-        self.progress("publish", 0, 1)
-        rng = np.random.default_rng(metadata.seed)
-        pick = np.sort(rng.choice(len(winner.rows), min(SAMPLE_ROWS, len(winner.rows)), replace=False))
-        shown = newest.X.iloc[:: max(1, len(newest) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
-        said = answer_frame(winner.estimator, metadata.features, shown)
-        in_order = self.settings.model.time is not None
-        self.versions.publish(
-            metadata,
-            winner.estimator,
-            profile=profiles.profile(winner.rows.X, metadata.features, in_order=in_order),
-            outputs=output_profile(winner.estimator, holdout.schema, holdout.X, in_order),
-            sample=winner.rows.frame.iloc[pick].drop(columns=PREDICTION_ID),
-            golden=Golden(rows=to_rows(shown), predictions=said.predictions, probabilities=said.probabilities),
-        )
 
     def _answers(self, estimator: Any, rows: Rows, version: LoadedVersion | None = None) -> Answers:
         schema = version.schema if version else rows.schema

@@ -45,7 +45,8 @@ def train(
     signal.signal(signal.SIGTERM, _cancel)
     from workbench.metrics_store import MetricsStore
     from workbench.settings import load_settings, with_recipe
-    from workbench.version_store import VersionStore, check_id
+    from workbench.version_ids import check_id
+    from workbench.version_store import VersionStore
 
     settings = with_recipe(load_settings(context.obj), recipe)
     if version_id is not None:
