@@ -1,22 +1,30 @@
 """How is the service doing? Requests and heartbeats -> rates, response times, errors, uptime.
 
-Pure functions on records: no disk, no clock.
+Pure functions on records: no disk, no clock. Intervals hold with 95 %, also where response times depend on each other.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 import numpy as np
+from scipy import special
 
+from workbench.autocorrelation import dependence
 from workbench.evaluation import ServiceResult, Traffic, Uptime, Worker
 from workbench.records import Heartbeat, Request, State, parse_utc
+from workbench.traffic_words import failures_told, mean_told, p95_told
 
 PREDICT = "/predict"
 MIN_REQUESTS = 20
 MISSED_BEATS = 3
+# Of an interval of 95 %: what lies outside on each side.
+TAIL = 0.025
+# Fewer have no skewness.
+MIN_TIMES = 3
 
 
 def summarise(
@@ -38,7 +46,7 @@ def summarise(
     window : int
         How many requests are looked at.
     max_response_s : float
-        A mean response time above it is an alarm, from 20 requests on.
+        A mean response time above it is an alarm where its lower bound is, too, from 20 answered requests on.
     before : Uptime, optional
         Uptime as of an earlier evaluation, so that heartbeats that are gone still count.
     version : str, optional
@@ -46,9 +54,14 @@ def summarise(
     """
     asked = [r for r in requests if r.path == PREDICT][-window:]
     traffic, workers = _traffic(asked, now), _workers(beats, now)
-    by_version = {v: _of_version(v, asked, beats, workers, now) for v in {r.version for r in asked if r.version}}
+    own: dict[str, list[Request]] = {}
+    for r in asked:
+        if r.version:
+            own.setdefault(r.version, []).append(r)
+    by_version = {v: _of_version(v, served, beats, workers, now) for v, served in own.items()}
     judged = traffic if version is None else by_version.get(version, Traffic(requests=0, rows=0))
-    state, sentence = _verdict(judged, max_response_s)
+    times = _times(asked if version is None else own.get(version, []))
+    state, sentence = _verdict(judged, times, max_response_s)
     return ServiceResult(
         state=state,
         sentence=sentence,
@@ -62,12 +75,12 @@ def summarise(
 
 
 def _of_version(
-    version: str, asked: Sequence[Request], beats: Sequence[Heartbeat], workers: Sequence[Worker], now: datetime
+    version: str, served: Sequence[Request], beats: Sequence[Heartbeat], workers: Sequence[Worker], now: datetime
 ) -> Traffic:
     """A version's requests, what its workers cost now, and how long some worker has been on it."""
     own = [w for w in workers if w.version == version]
     return msgspec.structs.replace(
-        _traffic([r for r in asked if r.version == version], now),
+        _traffic(served, now),
         cpu_share=sum(w.cpu_share for w in own),
         memory_mb=sum(w.memory_mb for w in own),
         up_s=_up_s([b for b in beats if b.version == version]),
@@ -81,13 +94,41 @@ def _up_s(beats: Sequence[Heartbeat]) -> float:
     return sum(later - earlier for earlier, later, b in gaps if later - earlier <= MISSED_BEATS * b.every_s)
 
 
-def _verdict(traffic: Traffic, max_response_s: float) -> tuple[State, str]:
-    if traffic.requests < MIN_REQUESTS or traffic.mean_s is None:
-        return "insufficient", f"insufficient: {traffic.requests} requests, {MIN_REQUESTS} are needed"
-    figures = f"mean response {traffic.mean_s * 1e3:.1f} ms, p95 {(traffic.p95_s or 0) * 1e3:.1f} ms"
-    if traffic.mean_s > max_response_s:
-        return "alarm", f"{figures}: slower than {max_response_s:g} s over {traffic.requests} requests"
-    return "ok", f"{figures} over {traffic.requests} requests, {traffic.share_5xx or 0:.1%} failed"
+def _verdict(traffic: Traffic, times: np.ndarray, max_response_s: float) -> tuple[State, str]:
+    n = traffic.requests
+    if traffic.p95_s is None or traffic.mean_interval_s is None:
+        found = f"{n} requests" if n < MIN_REQUESTS else f"of {n} requests too few were answered"
+        longest = f"; longest response {traffic.max_s * 1e3:.1f} ms" if traffic.max_s is not None else ""
+        return "insufficient", f"insufficient: {found}, {MIN_REQUESTS} are needed{longest}{_failed(traffic)}"
+    figures = f"mean response {mean_told(traffic)}, p95 {p95_told(traffic)}"
+    slow = times.mean() > max_response_s
+    if slow and _surely_slower(times, max_response_s):
+        return "alarm", f"{figures}: slower than {max_response_s:g} s over {n} requests{_failed(traffic)}"
+    if slow:
+        return "possible", (
+            f"{figures}: perhaps slower than {max_response_s:g} s, by chance alone the mean of {n} requests can be so "
+            f"far above it{_failed(traffic)}"
+        )
+    return "ok", f"{figures} over {n} requests, {failures_told(traffic)} failed"
+
+
+def _surely_slower(times: np.ndarray, limit: float) -> bool:
+    """Whether the lower bound of the mean is above a limit, over all the times or over their newest half, quarter, ...:
+    a service that has just become slow looks, over all, as if slow answers came in long runs by chance."""
+    while len(times) >= MIN_REQUESTS:
+        if _mean_interval(times)[0] > limit:
+            return True
+        times = times[len(times) // 2 :]
+    return False
+
+
+def _failed(traffic: Traffic) -> str:
+    return f"; {failures_told(traffic)} failed" if traffic.share_5xx else ""
+
+
+def _times(requests: Sequence[Request]) -> np.ndarray:
+    """Seconds, of the requests that were answered."""
+    return np.array([r.response_s for r in requests if r.status < 400])
 
 
 def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
@@ -95,8 +136,10 @@ def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
     if not n:
         return Traffic(requests=0, rows=0)
     answered = [r for r in requests if r.status < 400]
-    times = np.array([r.response_s for r in answered])
+    times = _times(requests)
     p50, p95, p99 = (float(q) for q in np.percentile(times, [50, 95, 99])) if len(times) else (None,) * 3
+    enough = len(times) >= MIN_REQUESTS
+    failed = sum(r.status >= 500 for r in requests)
     # To now, not to the last request: a service that nobody asks any more has a falling rate.
     # A floor of a second: the first requests of all are no rate yet.
     span = max((now - parse_utc(requests[0].recorded_at)).total_seconds(), 1.0)
@@ -106,13 +149,55 @@ def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
         requests_per_s=n / span,
         predictions_per_s=rows / span,
         mean_s=float(times.mean()) if len(times) else None,
+        mean_interval_s=_mean_interval(times) if len(times) >= MIN_TIMES else None,
         p50_s=p50,
-        p95_s=p95,
-        p99_s=p99,
+        p95_s=p95 if enough else None,
+        p95_interval_s=_p95_interval(times) if enough else None,
+        p99_s=p99 if enough else None,
+        max_s=float(times.max()) if len(times) else None,
         latency_mean_s=float(np.mean([r.latency_s for r in answered])) if answered else None,
         share_4xx=sum(400 <= r.status < 500 for r in requests) / n,
-        share_5xx=sum(r.status >= 500 for r in requests) / n,
+        share_5xx=failed / n,
+        share_5xx_interval=_wilson(failed, n),
     )
+
+
+def _mean_interval(times: np.ndarray) -> tuple[float, float]:
+    """Student's, with the skewness taken out (Hall 1992): response times have a long tail on one side.
+
+    Times that follow each other are alike, so there count fewer of them than there are.
+    """
+    n, mean, deviation = len(times), times.mean(), times.std(ddof=1)
+    if times.min() == times.max():
+        return float(mean), float(mean)
+    told = n / dependence(times)
+    skewness = ((times - mean) ** 3).mean() / times.std() ** 3 * np.sqrt(n * (n - 1)) / (n - 2)
+    reach = special.stdtrit(told - 1, 1 - TAIL) / np.sqrt(told) * np.array([1, -1])
+    if abs(skewness) > 1e-6:
+        reach = 3 / skewness * (np.cbrt(1 + skewness * (reach - skewness / (6 * told))) - 1)
+    low, high = mean - deviation * reach
+    return max(float(low), 0.0), float(high)
+
+
+def _p95_interval(times: np.ndarray) -> tuple[float, float]:
+    """Two of the times themselves: how many lie below the percentile is binomial, whatever the distribution.
+
+    Where even the longest may lie below it, the longest is the upper end, and no bound.
+    """
+    n, sorted_times = len(times), np.sort(times)
+    # Slow ones come in bursts: as many independent ones as tell as much.
+    told = int(n / dependence((times > np.percentile(times, 95)).astype(float)))
+    low, high = np.ceil(special.bdtrik([TAIL, 1 - TAIL], told, 0.95))
+    first = max(int(low * n / told), 1)
+    last = min(int(np.ceil((high + 1) * n / told)), n)
+    return float(sorted_times[first - 1]), float(sorted_times[last - 1])
+
+
+def _wilson(k: int, n: int) -> tuple[float, float]:
+    """Of the share k / n."""
+    z = float(special.ndtri(1 - TAIL))
+    middle, half = k + z**2 / 2, z * math.sqrt(k * (n - k) / n + z**2 / 4)
+    return max((middle - half) / (n + z**2), 0.0), min((middle + half) / (n + z**2), 1.0)
 
 
 def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
