@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from service.schemas import AcceptRequest, ErrorBody, PauseRequest, PinRequest, Reason, RetrainRequest
 from service.security import operator
 from workbench import comparison, steering
-from workbench.errors import UnknownVersion, WorkbenchError
+from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -171,11 +171,22 @@ def versions(request: Request) -> Response:
 
 
 @router.get("/versions/compare", responses={404: {"model": ErrorBody}})
-def compare(request: Request, a: str, b: str) -> Response:
-    """Two versions side by side: metadata, gate, and the traffic each has served."""
-    store, evaluations = _versions(request), _store(request).evaluations()
-    last, log = evaluations[-1] if evaluations else None, store.pointer.log()
-    return reply({name: comparison.side(store.metadata(v), last, log) for name, v in (("a", a), ("b", b))})
+async def compare(request: Request, a: str | None = None, b: str | None = None) -> Response:
+    """Every version over the traffic it served; with `a` and `b` these two side by side: metadata, gate, traffic."""
+    if a is None and b is None:
+        # In a process of its own: figures of all that is on record take as long as they take.
+        return await _command(request, "compare")
+    if a is None or b is None:
+        raise DataError("name two versions to compare, a and b, or none for all of them")
+    return reply(await asyncio.to_thread(_sides, request, a, b))
+
+
+def _sides(request: Request, a: str, b: str) -> dict[str, comparison.Side]:
+    store = _versions(request)
+    known = {"a": store.metadata(a), "b": store.metadata(b)}
+    evaluations, log = _store(request).evaluations(), store.pointer.log()
+    last = evaluations[-1] if evaluations else None
+    return {name: comparison.side(metadata, last, log) for name, metadata in known.items()}
 
 
 @router.get("/versions/{version_id}", responses={404: {"model": ErrorBody}})

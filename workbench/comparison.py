@@ -1,15 +1,25 @@
-"""Versions side by side: what each scored and served, and what one would have said to the recorded traffic."""
+"""Versions side by side: what each scored and served, and what one would have said to the recorded traffic.
+
+This room brings the records; tenures.py says what each version did with the traffic it served.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
+from workbench.comparison_result import Check, Comparison
 from workbench.ensemble import answer
-from workbench.errors import DataError
-from workbench.evaluation import Evaluation, Score
-from workbench.metrics_store import MetricsStore, join
-from workbench.performance import scores
-from workbench.records import Metadata, Promotion
+from workbench.errors import CorruptVersion, DataError
+from workbench.evaluation import Evaluation
+from workbench.metrics_store import MetricsStore, first_of_each, join
+from workbench.performance_result import Score
+from workbench.records import Metadata, Promotion, utc_text
+from workbench.scores import scores
+from workbench.settings import Settings
+from workbench.tails import Tail
+from workbench.tenures import tenures
 from workbench.version_store import VersionStore
 
 
@@ -30,6 +40,40 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     metrics: dict[str, float | None]
     recorded: dict[str, float | None]
+
+
+def compare(settings: Settings, metrics: MetricsStore, versions: VersionStore, *, now: datetime) -> Comparison:
+    """Every version that was published, was live, or has a prediction or a check on record."""
+    history = metrics.history()
+    return Comparison(
+        as_of=utc_text(now),
+        metric=settings.metric,
+        history=metrics.history_size,
+        predictions=len(history),
+        tenures=tenures(
+            history,
+            first_of_each(metrics.actuals()),
+            Tail[Check](metrics.folder / "evaluations", Check, None).read(),
+            _switches(versions),
+            versions.all(),
+            settings=settings,
+            now=now,
+        ),
+    )
+
+
+def _switches(versions: VersionStore) -> list[tuple[str, str]]:
+    """The promotion log; and the pointer, if a process died between the two."""
+    log = versions.pointer.log()
+    told = [(p.activated_at, p.version_id) for p in log]
+    try:
+        live = versions.live()
+    except CorruptVersion:
+        # The log knows where it stood.
+        return told
+    if live is not None and (not log or log[-1].generation < live.generation):
+        told.append((live.activated_at, live.version_id))
+    return told
 
 
 def side(metadata: Metadata, evaluation: Evaluation | None, log: list[Promotion]) -> Side:

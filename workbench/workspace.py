@@ -9,10 +9,12 @@ from workbench.errors import UnknownVersion
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
+from workbench.records import utc_now
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
 if TYPE_CHECKING:
+    from workbench.comparison_result import Comparison
     from workbench.drill import Drill
     from workbench.evaluation import Evaluation
     from workbench.panels.dashboard import Dashboard
@@ -51,8 +53,7 @@ class Workbench:
         live = self.versions.live()
         if live is None:
             raise UnknownVersion("no version is live; train one with `python main.py`")
-        model = self.versions.load(live.version_id)
-        return self.monitor.check(model.metadata, model.profile, model)
+        return self.monitor.check(self.versions.load(live.version_id))
 
     def drill(self, feature: str, *, kind: Kind | None = None, size: float | None = None, **options: Any) -> Drill:
         """The fire drill: would a shift of this kind and size in a copy of the window raise the alarm?
@@ -65,6 +66,12 @@ class Workbench:
         from workbench.drill import rehearse
 
         return rehearse(self.settings, self.metrics, self.versions, feature, kind=kind, size=size, **options)
+
+    def compare(self) -> Comparison:
+        """Every version over the traffic it served, as one record; `compare().to_frame()` is its table."""
+        from workbench.comparison import compare
+
+        return compare(self.settings, self.metrics, self.versions, now=utc_now())
 
     def __repr__(self) -> str:
         live = self.versions.live()

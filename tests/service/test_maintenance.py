@@ -167,6 +167,22 @@ def test_two_versions_side_by_side(two):
     assert body["b"]["metadata"]["parent"] == "first"
 
 
+def test_without_two_versions_named_all_are_compared(two):
+    traffic(two)
+    status, body = ask(two, "GET", "/versions/compare")
+    first, second = body["tenures"]
+    assert (status, first["version"], first["predictions"], first["served"]["n"]) == (200, "first", 60, 60)
+    # Sixty rows of one request: its time counts once.
+    assert (first["responses"]["requests"], first["responses"]["rows"]) == (1, 60)
+    assert (second["version"], second["predictions"], second["live"]) == ("second", 0, [])
+
+
+@pytest.mark.parametrize("one", ["a", "b"])
+def test_one_version_is_compared_with_nothing(shared, one):
+    status, body = ask(shared, "GET", "/versions/compare", params={one: "first"})
+    assert (status, "name two versions" in body["detail"][0]["message"]) == (422, True)
+
+
 def test_pause_accept_and_resume_are_told_and_in_force(client):
     ask(client, "POST", "/pause", json={"reason": "holidays"})
     ask(client, "POST", "/accept", json={"feature": "km", "reason": "longer"})

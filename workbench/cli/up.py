@@ -13,7 +13,9 @@ import typer
 
 from workbench.cli.show import Json, number, print_json, print_table, reachable, when
 from workbench.cli.supervisor import Child, Supervisor, check_port
+from workbench.cli.versions import print_comparison
 from workbench.errors import WorkbenchError
+from workbench.records import utc_now
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -153,11 +155,12 @@ def _settle(settings: Settings, supervisor: Supervisor) -> None:
 
 def _print_summary(settings: Settings, as_json: bool) -> None:
     """What happened: versions, attempts with reasons, error before and after each switch."""
+    from workbench.comparison import compare
     from workbench.metrics_store import MetricsStore
     from workbench.version_store import VersionStore
 
     metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
-    metric, live = settings.metric, versions.live_id()
+    metric, found = settings.metric, compare(settings, metrics, versions, now=utc_now())
     told = (
         "alarm",
         "alarm_ended",
@@ -172,7 +175,13 @@ def _print_summary(settings: Settings, as_json: bool) -> None:
     if as_json:
         last = metrics.evaluations(1)
         print_json(
-            {"events": events, "versions": versions.all(), "live": live, "evaluation": last[-1] if last else None}
+            {
+                "events": events,
+                "versions": versions.all(),
+                "comparison": found,
+                "live": versions.live_id(),
+                "evaluation": last[-1] if last else None,
+            }
         )
         return
     print_table(
@@ -180,24 +189,8 @@ def _print_summary(settings: Settings, as_json: bool) -> None:
         ["when", "what", "version", "why"],
         ((when(e.recorded_at), e.kind, e.version, e.reason) for e in events),
     )
+    print_comparison(found)
     evaluations = metrics.evaluations()
-    served = {s.version: s for s in evaluations[-1].performance.by_version} if evaluations else {}
-    print_table(
-        f"versions, and their {metric} over the traffic they served",
-        ["", "version", "trigger", "gate", f"{metric} on holdout", "actuals", f"{metric} served"],
-        (
-            (
-                "live" if m.version_id == live else "",
-                m.version_id,
-                m.trigger,
-                m.gate.verdict,
-                number(m.metrics.get(metric)),
-                served[m.version_id].n if m.version_id in served else 0,
-                number(served[m.version_id].metrics.get(metric)) if m.version_id in served else "-",
-            )
-            for m in versions.all()
-        ),
-    )
     for event in (e for e in events if e.kind == "promoted"):
         before = [e for e in evaluations if e.recorded_at < event.recorded_at and e.performance.state != "insufficient"]
         after = [e for e in evaluations if e.version == event.version and e.performance.state != "insufficient"]

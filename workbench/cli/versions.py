@@ -1,16 +1,22 @@
-"""`versions`, `show`, `activate`, `rollback`."""
+"""`versions`, `compare`, `show`, `activate`, `rollback`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.quality import bounded
 from workbench.cli.show import By, Json, Reason, number, print_json, print_table, when
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.comparison import Side
+    from workbench.comparison_result import Comparison, Tenure
 
 
 def register(app: typer.Typer) -> None:
-    for command in (versions, show, activate, rollback):
+    for command in (versions, compare, show, activate, rollback):
         app.command()(command)
 
 
@@ -42,6 +48,104 @@ def versions(context: typer.Context, as_json: Json = False) -> None:
             )
             for m in found
         ),
+    )
+
+
+def compare(
+    context: typer.Context,
+    a: Annotated[str | None, typer.Argument(help="As `versions` lists it; with B, these two alone.")] = None,
+    b: Annotated[str | None, typer.Argument()] = None,
+    as_json: Json = False,
+) -> None:
+    """Every version over the traffic it served: predictions, error, response times, drift then, when it was live."""
+    from workbench import comparison
+    from workbench.metrics_store import MetricsStore
+    from workbench.records import utc_now
+    from workbench.settings import load_settings
+    from workbench.version_store import VersionStore
+
+    settings = load_settings(context.obj)
+    metrics, store = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    if a is None or b is None:
+        if a is not None:
+            raise WorkbenchError("name two versions to compare, or none for all of them")
+        found = comparison.compare(settings, metrics, store, now=utc_now())
+        print_json(found) if as_json else print_comparison(found)
+        return
+    evaluations, log = metrics.evaluations(1), store.pointer.log()
+    last = evaluations[-1] if evaluations else None
+    sides = {name: comparison.side(store.metadata(v), last, log) for name, v in (("a", a), ("b", b))}
+    print_json(sides) if as_json else _print_sides(sides["a"], sides["b"], settings.metric)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Every version in one table, and below it what the table cannot tell."""
+    from workbench.traffic_words import mean_told, p95_told
+
+    metric, last = found.metric, "the last " if found.predictions >= found.history else ""
+    print_table(
+        f"versions over the traffic they served: {last}{found.predictions:,} predictions on record "
+        "(in brackets: 95 % interval)",
+        ["", "version", "live", "predictions", metric, "other metrics", "response: mean, p95", "in alarm then"],
+        (
+            (
+                "live" if t.is_live else "" if t.published else "gone",
+                t.version,
+                _live(t),
+                _lines(f"{t.predictions:,}", f"{t.labelled:,} with actual", t.awaited and f"{t.awaited:,} to come"),
+                _lines(
+                    bounded(t.served, metric),
+                    t.served.provisional and "provisional",
+                    t.published and f"when made {number(t.baseline.get(metric))}",
+                ),
+                _lines(*(v is not None and f"{k} {number(v, 3)}" for k, v in t.served.metrics.items() if k != metric)),
+                _lines(mean_told(t.responses, level=""), p95_told(t.responses, level="")),
+                _drift(t),
+            )
+            for t in found.tenures
+        ),
+    )
+    print(found.note)
+
+
+def _lines(*told: object) -> str:
+    return "\n".join(str(line) for line in told if line)
+
+
+def _live(tenure: Tenure) -> str:
+    from workbench.comparison_result import seconds
+    from workbench.labels import span
+
+    if not tenure.live:
+        return "never"
+    return _lines(
+        *(f"{when(start)}\n" + (f"for {span(seconds(start, end))}" if end else "to now") for start, end in tenure.live)
+    )
+
+
+def _drift(tenure: Tenure) -> str:
+    drift = tenure.drift
+    if not drift.checks:
+        return "no check"
+    checks = "1 check" if drift.checks == 1 else f"{drift.checks:,} checks"
+    return _lines(f"inputs {drift.inputs}", f"model's view {drift.model}", f"data {drift.data}", f"of {checks}")
+
+
+def _print_sides(a: Side, b: Side, metric: str) -> None:
+    sides = (a, b)
+    print_table(
+        "side by side",
+        ["", *(s.metadata.version_id for s in sides)],
+        [
+            ("created", *(when(s.metadata.created_at) for s in sides)),
+            ("why", *(f"{s.metadata.trigger}: {s.metadata.reason}" for s in sides)),
+            ("rows fitted", *(s.metadata.training_data.fit.rows for s in sides)),
+            ("gate", *(s.metadata.gate.sentence for s in sides)),
+            (f"{metric} when made", *(number(s.metadata.metrics.get(metric)) for s in sides)),
+            (f"{metric} served", *(bounded(s.served, metric) if s.served else "-" for s in sides)),
+            ("actuals", *(s.served.n if s.served else 0 for s in sides)),
+            ("went live", *(_lines(*map(when, s.live_since)) or "never" for s in sides)),
+        ],
     )
 
 
