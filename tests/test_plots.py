@@ -7,23 +7,20 @@ import msgspec
 import pytest
 
 from workbench import plots
-from workbench.distribution_plots import feature_distribution
 from workbench.drift_plots import drift_by_feature
 from workbench.evaluation import (
     Channel,
     DriftResult,
     Evaluation,
     FeatureDrift,
-    FeatureProfile,
-    PerformanceResult,
     ServiceResult,
     Traffic,
 )
+from workbench.performance_result import Judged, PerformanceResult
 from workbench.plot_style import ALARM, AMBER, BLUE
 from workbench.records import Event, utc_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-THRESHOLDS = {"performance": {"max_loss": 0.5}}
 
 
 def at(minutes):
@@ -55,9 +52,15 @@ def check(
             labelled=10,
             metrics={metric: value},
             baseline={metric: baseline},
+            intervals={} if value is None else {metric: (value * 0.9, value * 1.1)},
+            judged=[Judged(metric=metric, state=state, value=value, baseline=baseline, limit=limit(metric, baseline))],
         ),
-        thresholds=THRESHOLDS,
+        thresholds={},
     )
+
+
+def limit(metric, baseline):
+    return None if baseline is None else baseline * (0.5 if metric == "f1" else 1.5)
 
 
 def event(kind, minutes):
@@ -233,51 +236,6 @@ def test_a_feature_without_a_score_has_its_row():
     assert "· insufficient" in plots.svg(drift_by_feature(check(features=[feature])), "x")
 
 
-def numbers(bins, cells=(5, 5, 10), **kwargs):
-    profile = FeatureProfile(name="x", kind="numeric", n=20, missing_share=0, edges=(1.0, 2.5), cells=cells)
-    return feature_distribution(with_bins(moved("x", **kwargs), bins), profile)
-
-
-def with_bins(feature, bins):
-    return msgspec.structs.replace(feature, bins=bins)
-
-
-def test_a_window_of_numbers_is_drawn_over_the_cells_of_its_reference():
-    figure = numbers((0.0, 0.1, 0.9))
-    reference, window = (patch.get_data().values.tolist() for patch in figure.axes[0].patches)
-    assert (reference, window) == ([0.25, 0.25, 0.5], [0.0, 0.1, 0.9])
-    text = plots.svg(figure, "x")
-    assert "≤ 1<" in text
-    assert "&gt; 2.5<" in text
-    assert "✓ x: moved" in text
-
-
-def test_a_category_that_the_reference_lacks_is_named_as_unseen():
-    profile = FeatureProfile(
-        name="x", kind="categorical", n=10, missing_share=0, shares={"a": 0.7, "b": 0.2, "c": 0.1}, cells=(7, 2, 1)
-    )
-    feature = msgspec.structs.replace(
-        moved("x"), kind="categorical", shares={"a": 0.5, "new": 0.5}, reference_shares={"a": 0.7}
-    )
-    figure = feature_distribution(feature, profile)
-    text = plots.svg(figure, "x")
-    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.7, 0.0, 0.5, 0.5]
-    assert "new ▲ unseen" in text
-    assert "2 rarer ones not shown" in text
-
-
-def test_truth_has_two_bars():
-    profile = FeatureProfile(name="x", kind="boolean", n=10, missing_share=0, mean=0.25)
-    feature = msgspec.structs.replace(moved("x"), kind="boolean", mean=0.5)
-    bars = feature_distribution(feature, profile).axes[0].patches
-    assert [bar.get_width() for bar in bars] == [0.75, 0.25, 0.5, 0.5]
-
-
-def test_a_comparison_that_kept_no_shares_shows_its_sentence():
-    assert "x: moved" in plots.svg(numbers(()), "x")
-    assert "x: moved" in plots.svg(numbers((0.0, 0.0, 0.0)), "x")
-
-
 @pytest.mark.parametrize(
     "name", ["$x^2$", "a<b>&c", "one_$two", "<script>alert(1)</script>", "温度", "a\nb\x00c", "x" * 200, ""]
 )
@@ -306,6 +264,21 @@ def test_figures_that_are_not_known_are_left_out():
         drift_by_feature(checks[0]),
     ):
         assert plots.svg(figure, "x")
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_response_times_are_drawn_with_the_interval_of_the_mean_and_without_a_p95_that_is_not_known(n):
+    def timed(i, **traffic):
+        found = Traffic(requests=30, rows=30, mean_s=0.01, predictions_per_s=5.0, **traffic)
+        return msgspec.structs.replace(check(i), service=ServiceResult(state="ok", sentence="", all=found))
+
+    known, unknown = {"mean_interval_s": (0.008, 9.0), "p95_s": 0.02}, {"max_s": 0.03}
+    figure = plots.service_over_time([timed(i, **(known if i else unknown)) for i in range(n)])
+    upper = figure.axes[0]
+    assert upper.get_ylim()[1] < 100, "a wide interval must not flatten the lines"
+    drawn = upper.collections[0].get_datalim(upper.transData)
+    assert n == 1 or (drawn.y0, drawn.y1) == pytest.approx((8, 9_000))
+    assert plots.svg(figure, "x")
 
 
 def test_without_a_check_the_figure_says_so():

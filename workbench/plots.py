@@ -18,7 +18,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from workbench.evaluation import Evaluation
-from workbench.performance import HIGHER_IS_BETTER
 from workbench.plot_style import (
     ALARM,
     AMBER,
@@ -38,6 +37,7 @@ from workbench.plot_style import (
     words,
 )
 from workbench.records import Event, parse_utc
+from workbench.scores import higher_is_better
 
 __all__ = ["error_over_time", "service_over_time", "svg"]
 VERSION_COLOURS = (BLUE, GREEN, PURPLE, SKY, AMBER)
@@ -66,7 +66,8 @@ def error_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event], 
     Returns
     -------
     Figure
-        A line a version, its holdout dashed, its alarm threshold dotted; pale where too few actuals had arrived.
+        A line a version within its 95 % interval, its holdout dashed, the value from which on it alarms dotted, what
+        was estimated without actuals dash-dotted; pale where too few actuals had arrived.
     """
     points = [e for e in evaluations if e.last_event_time]
     # Under a pixel apart nobody sees them; the newest one stays.
@@ -84,11 +85,13 @@ def error_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event], 
         _run(axes, list(run), metric, colours[version])
     shown = order[-3:] if width > 800 else order[-1:]
     handles = [Line2D([], [], color=colours[v], lw=2, label=short_id(v)) for v in shown]
-    side = "below" if HIGHER_IS_BETTER[metric] else "above"
+    side = "below" if higher_is_better(metric) else "above"
     handles += [
         Line2D([], [], color=INK, lw=1.2, ls="--", label="its holdout"),
         Line2D([], [], color=ALARM, lw=1.4, ls=":", label=f"alarm {side}"),
     ]
+    if any(e.estimate.value is not None and e.estimate.metric == metric for e in points):
+        handles.append(Line2D([], [], color=INK, lw=1.2, ls="-.", label="estimated without actuals"))
     legend(axes, handles)
     axes.set_ylabel(metric.upper() if len(metric) < 5 else metric)
     axes.grid(axis="y")
@@ -105,6 +108,10 @@ def _run(axes: Axes, run: list[Evaluation], metric: str, colour: str) -> None:
     values = [_number(e.performance.metrics.get(metric)) for e in run]
     told = [v if e.performance.state != "insufficient" else math.nan for e, v in zip(run, values, strict=True)]
     alone: dict[str, Any] = {"marker": "o", "ms": 4} if sum(not math.isnan(v) for v in values) == 1 else {}
+    bounds = [e.performance.intervals.get(metric, (math.nan, math.nan)) for e in run]
+    axes.fill_between(times, [low for low, _ in bounds], [high for _, high in bounds], color=colour, alpha=0.14, lw=0)
+    estimated = [_number(e.estimate.value) if e.estimate.metric == metric else math.nan for e in run]
+    axes.plot(times, estimated, color=colour, lw=1.2, ls="-.", alpha=0.8)
     axes.plot(times, values, color=colour, lw=1, alpha=0.35, **alone)
     axes.plot(times, told, color=colour, lw=2, **alone)
     last = run[-1].performance
@@ -115,9 +122,8 @@ def _run(axes: Axes, run: list[Evaluation], metric: str, colour: str) -> None:
 
 
 def _threshold(evaluation: Evaluation, metric: str) -> float:
-    baseline = _number(evaluation.performance.baseline.get(metric))
-    loss = evaluation.thresholds.get("performance", {}).get("max_loss", math.nan)
-    return baseline - abs(baseline) * loss if HIGHER_IS_BETTER[metric] else baseline + abs(baseline) * loss
+    """The value from which on the window's metric alarms, as that check had it: the fewer the rows, the further off."""
+    return next((_number(j.limit) for j in evaluation.performance.judged if j.metric == metric), math.nan)
 
 
 def _limit_y(axes: Axes, points: list[Evaluation], metric: str) -> None:
@@ -173,7 +179,7 @@ def _event_time(event: Event, points: list[Evaluation]) -> datetime:
 
 @styled
 def service_over_time(evaluations: Sequence[Evaluation], *, width: float = 540) -> Figure:
-    """Response time (mean and p95) and predictions a second of each check, against the clock on the wall."""
+    """Response time (mean with its interval, p95) and predictions a second of each check, against the clock."""
     points = [e for e in evaluations if e.service.state != "insufficient"]
     if not points:
         return words("Too few requests yet: response times will be drawn here.", width)
@@ -184,9 +190,14 @@ def service_over_time(evaluations: Sequence[Evaluation], *, width: float = 540) 
     alone: dict[str, Any] = {"marker": "o", "ms": 4} if len(points) == 1 else {}
     for values, style, colour, label in (
         ([_number(e.service.all.p95_s) * 1e3 for e in points], "--", AMBER, "95 of 100 are faster (p95)"),
-        ([_number(e.service.all.mean_s) * 1e3 for e in points], "-", BLUE, "mean"),
+        ([_number(e.service.all.mean_s) * 1e3 for e in points], "-", BLUE, "mean (shaded: 95 %)"),
     ):
         upper.plot(times, values, color=colour, ls=style, lw=1.8, label=label, **alone)
+    # A wide interval may leave the picture; it must not flatten the lines.
+    top = upper.get_ylim()[1]
+    low, high = zip(*(e.service.all.mean_interval_s or (math.nan, math.nan) for e in points), strict=True)
+    upper.fill_between(times, [s * 1e3 for s in low], [s * 1e3 for s in high], color=BLUE, alpha=0.2, lw=0)
+    upper.set_ylim(top=top)
     lower.plot(times, [_number(e.service.all.predictions_per_s) for e in points], color=GREEN, lw=1.8, **alone)
     upper.set_ylabel("response, ms")
     lower.set_ylabel("rows / s")

@@ -61,7 +61,7 @@ def send_traffic(settings: Settings, metrics: MetricsStore, versions: VersionSto
     metrics.append(
         Heartbeat(worker=1, started_at=utc_text(utc_now()), every_s=5, version=live.id, cpu_share=0.1, memory_mb=150)
     )
-    monitor.check(live.metadata, live.profile, live)
+    monitor.check(live)
 
 
 @pytest.fixture(scope="session")

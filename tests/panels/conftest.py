@@ -34,7 +34,7 @@ class Traffic:
         said = answer(live.estimator, live.schema, sent).predictions
         done = monitor.record_rows(sent, said, schema=live.schema, version=live.id, response_s=0.01)
         monitor.feedback([(p.id, actual) for p, actual in zip(done, data["minutes"], strict=True)])
-        return monitor.check(live.metadata, live.profile)
+        return monitor.check(self.versions.reference(live.id))
 
 
 @dataclass

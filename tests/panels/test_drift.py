@@ -96,7 +96,7 @@ def test_what_the_data_say_is_shown_as_text(settings):
 @pytest.mark.parametrize(
     ("alarms", "word", "sentence"),
     [
-        ((), "healthy", "data, inputs, the model's view, performance, service ok"),
+        ((), "healthy", "data, inputs, the model's view, performance, estimated performance, service ok"),
         (("drift", "model"), "drift", "drift of inputs, the model's view"),
         (("performance", "drift"), "alarm", "performance in alarm; drift of inputs"),
         (("data", "performance"), "broken data", "data broken; performance in alarm"),
@@ -109,7 +109,7 @@ def test_the_worst_part_names_the_state_and_every_alarm_is_told(settings, alarms
 def test_a_possible_drift_is_told_after_alarms_and_before_health(settings):
     possible = DriftResult(state="possible", sentence="", n=100)
     check = msgspec.structs.replace(evaluation(NOON), drift=possible)
-    assert state_of(view(settings, check)) == ("△", "possible drift", "wb-wait", "possible drift of inputs")
+    assert state_of(view(settings, check)) == ("△", "possible trouble", "wb-wait", "inputs possibly off")
     check = msgspec.structs.replace(evaluation(NOON, "performance"), drift=possible)
     assert state_of(view(settings, check))[1] == "alarm"
 
@@ -118,7 +118,7 @@ def test_data_that_look_sound_are_no_health_while_nothing_else_is_known(settings
     check = evaluation(NOON)
     few = {
         name: msgspec.structs.replace(getattr(check, name), state="insufficient")
-        for name in ("drift", "model", "performance", "service")
+        for name in ("drift", "model", "performance", "estimate", "service")
     }
     assert state_of(view(settings, msgspec.structs.replace(check, **few)))[1] == "too little data"
 

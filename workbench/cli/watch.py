@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.quality import print_quality
 from workbench.cli.show import Json, number, print_json, print_table, when
 from workbench.errors import CorruptVersion, UnknownVersion
 
 if TYPE_CHECKING:
     from workbench.evaluation import Evaluation, FeatureDrift
+    from workbench.loaded_version import Reference
 
 GLYPHS: dict[str, str] = {
     "ok": "✓ ok",
@@ -34,6 +36,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     from workbench.metrics_store import MetricsStore
     from workbench.monitor import ModelMonitor
     from workbench.settings import load_settings
+    from workbench.traffic_words import failures_told, mean_told, p95_told
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
@@ -68,6 +71,23 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         ("decision", decisions[-1].reason if decisions else "-"),
     ]
     print_table(settings.model.name, ["", ""], rows)
+    if summary.all.requests:
+        print_table(
+            "service (in brackets: 95 %)",
+            ["", "requests", "a second", "mean response", "p95", "4xx", "5xx"],
+            (
+                (
+                    name,
+                    t.requests,
+                    number(t.requests_per_s, 3),
+                    mean_told(t, level=""),
+                    p95_told(t, level=""),
+                    "-" if t.share_4xx is None else f"{t.share_4xx:.1%}",
+                    failures_told(t, level=""),
+                )
+                for name, t in [("all", summary.all), *summary.by_version.items()]
+            ),
+        )
     if evaluations:
         _print_evaluation(evaluations[-1])
     shown = [e for e in events if e.kind != "decision"][-10:]
@@ -91,14 +111,14 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     if live is None:
         raise UnknownVersion("no version is live; train one with `python main.py`")
     metrics = MetricsStore.of(settings)
+    version: Reference
     try:
-        model = versions.load(live.version_id)
+        version = versions.load(live.version_id)
     except CorruptVersion as error:
         # What can be checked without the model is checked; the record says that the rest could not be.
         print(f"error: {error}", file=sys.stderr)
-        model = None
-    metadata, profile = versions.metadata(live.version_id), versions.profile(live.version_id)
-    evaluation = ModelMonitor(metrics, settings).check(metadata, profile, model)
+        version = versions.reference(live.version_id)
+    evaluation = ModelMonitor(metrics, settings).check(version)
     print_json(evaluation) if as_json else _print_evaluation(evaluation)
     if evaluation.alarms:
         raise typer.Exit(1)
@@ -173,15 +193,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         ["", "", ""],
         ((name, GLYPHS[v.state], v.sentence) for name, v in evaluation.verdicts.items()),
     )
-    performance = evaluation.performance
-    if performance.metrics:
-        names = list(performance.metrics)
-        rows: list[list[Any]] = [
-            ["window", performance.labelled, *(number(performance.metrics[n]) for n in names)],
-            ["holdout", "", *(number(performance.baseline.get(n)) for n in names)],
-            *([s.version, s.n, *(number(s.metrics.get(n)) for n in names)] for s in performance.by_version),
-        ]
-        print_table("performance", ["", "actuals", *names], rows)
+    print_quality(evaluation)
     if evaluation.drift.features:
         previous = {f.feature: f for f in evaluation.previous.features}
         impacts = {i.feature: i for i in evaluation.model.impacts}

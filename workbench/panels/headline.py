@@ -13,17 +13,17 @@ STATES: dict[State, tuple[str, str, str]] = {
     "broken": ("✖", "broken data", "wb-bad"),
     "alarm": ("▲", "alarm", "wb-bad"),
     "drift": ("▲", "drift", "wb-bad"),
-    "possible": ("△", "possible drift", "wb-wait"),
+    "possible": ("△", "possible trouble", "wb-wait"),
     "ok": ("✓", "healthy", "wb-good"),
     "insufficient": ("●", "too little data", "wb-wait"),
 }
 # What the parts are called in a sentence, and what is said of them.
-PARTS = {"drift": "inputs", "model": "the model's view"}
+PARTS = {"drift": "inputs", "model": "the model's view", "estimate": "estimated performance"}
 SAID: dict[State, str] = {
     "broken": "{} broken",
     "alarm": "{} in alarm",
     "drift": "drift of {}",
-    "possible": "possible drift of {}",
+    "possible": "{} possibly off",
     "ok": "{} ok",
     "insufficient": "{} insufficient",
 }
@@ -127,7 +127,10 @@ def _milliseconds(seconds: float | None) -> str:
 
 def _p95(service: ServiceResult | None) -> str:
     p95 = service.all.p95_s if service else None
-    return f"mean; p95 {_milliseconds(p95)}" if p95 is not None else "mean"
+    if p95 is not None:
+        return f"mean; p95 {_milliseconds(p95)}"
+    longest = service.all.max_s if service else None
+    return f"mean; longest {_milliseconds(longest)}" if longest is not None else "mean"
 
 
 def _rate(rate: float | None) -> str:

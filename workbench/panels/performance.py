@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from workbench.panels.base import Panel, full_width, number, table, tag
+from workbench.panels.base import Markup, Panel, full_width, number, table, tag
 from workbench.panels.view import View
+from workbench.performance_result import PerformanceResult
 from workbench.plots import error_over_time, svg
+
+SEGMENTS_SHOWN = 8
 
 
 class Performance(Panel):
@@ -36,12 +39,31 @@ def _metrics(view: View) -> str:
     if check is None:
         return ""
     result = check.performance
-    names = sorted(result.metrics, key=lambda name: name != result.metric)
+    lines = [result.sentence, result.labels.sentence if result.labels else "", check.estimate.sentence]
+    names = list(result.metrics)
     rows = [
-        ("window", *(number(result.metrics[name]) for name in names)),
-        ("holdout of the version", *(number(result.baseline.get(name)) for name in names)),
+        ("window", *(_bounded(result.metrics[name], result.intervals.get(name)) for name in names)),
+        (
+            "holdout of the version",
+            *(_bounded(result.baseline.get(name), result.baseline_intervals.get(name)) for name in names),
+        ),
     ]
-    beside = table(
-        f"{result.labelled:,} of the {result.n:,} predictions in the window have their actual", ["", *names], rows
+    told = f"{result.labelled:,} of the last {result.n:,} mature predictions have their actual; 95 % intervals"
+    tables = [table(told, ["", *names], rows), _segments(result, view.settings.performance.segment)]
+    return "".join(tag("p", line) for line in lines if line) + "".join(
+        tag("div", one, "wb-narrow") for one in tables if one
     )
-    return tag("p", result.sentence) + tag("div", beside, "wb-narrow")
+
+
+def _segments(result: PerformanceResult, column: str | None) -> Markup | None:
+    if not result.segments or column is None:
+        return None
+    rows = [
+        (part.segment, part.n, _bounded(part.metrics.get(result.metric), part.intervals.get(result.metric)))
+        for part in result.segments[:SEGMENTS_SHOWN]
+    ]
+    return table(f"By {column}, the worst first", [column, "actuals", result.metric], rows)
+
+
+def _bounded(value: float | None, bounds: tuple[float, float] | None) -> str:
+    return f"{number(value)} ({number(bounds[0])} to {number(bounds[1])})" if bounds else number(value)
