@@ -51,8 +51,9 @@ test: lint ## everything: also real processes, notebooks, and the dashboard in C
 	$(BIN)/python -m pytest -q -rs
 	$(MAKE) --no-print-directory notebooks
 
-benchmarks: setup ## measure the drift check: false alarms, power, cost, other tools beside it (20 minutes)
+benchmarks: setup ## measure drift and quality verdicts: false alarms, power, delay, cost, other tools beside them (35 minutes)
 	@$(BIN)/python -m tests.benchmarks.drift_proof
+	@$(BIN)/python -m tests.benchmarks.performance_proof
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \

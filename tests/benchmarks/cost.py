@@ -85,7 +85,7 @@ def _whole(*, quick: bool, seed: int) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         wb, model = _flights(Path(folder))
         bar.update()
-        (check,) = _best([lambda: wb.monitor.check(model.metadata, model.profile, model)], repeats)
+        (check,) = _best([lambda: wb.monitor.check(model)], repeats)
         wb.metrics.close()
     bar.update()
     bar.close()
