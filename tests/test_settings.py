@@ -114,7 +114,7 @@ def test_a_value_of_another_type_is_an_error(tmp_path, text, told):
 def test_a_metric_that_is_none_of_the_tasks_is_an_error(tmp_path):
     make_workspace(tmp_path)
     path = tmp_path / "workbench.toml"
-    path.write_text(path.read_text().replace("[performance]", '[performance]\nmetric = "mea"'))
+    path.write_text(path.read_text() + '[performance]\nmetric = "mea"\n')
     with pytest.raises(SettingsError, match=r"metric = 'mea' is none of mse, rmse, mae, r2"):
         load_settings(tmp_path)
 

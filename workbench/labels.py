@@ -181,7 +181,7 @@ def span(seconds: float) -> str:
     """A duration as people say it.
 
     >>> [span(s) for s in (0.25, 90.0, 7200.0, 200_000.0)]
-    ['0.25 s', '90 s', '2 h', '2.3 days']
+    ['0.25 s', '90 s', '2 h', '2.31 days']
     """
     if seconds < 120:
         return f"{seconds:.3g} s"
