@@ -20,7 +20,7 @@ from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
-from workbench.records import Record
+from workbench.records import Record, parse_moment, utc_now
 from workbench.settings import Settings
 from workbench.version_store import VersionStore
 
@@ -71,7 +71,7 @@ def summary(request: Request) -> Response:
     evaluations, events, window = store.evaluations(), store.events(), store.window()
     decisions = [e for e in events if e.kind == "decision"]
     last = evaluations[-1] if evaluations else None
-    service = _monitor(request).summary()
+    service, job = _monitor(request).summary(), _jobs(request).running()
     return reply(
         {
             "live": live,
@@ -88,7 +88,10 @@ def summary(request: Request) -> Response:
             "evaluated_at": last.recorded_at if last else None,
             "last_decision": decisions[-1] if decisions else None,
             "steering": steering.steering(events, live.version_id if live else None),
-            "retrain": _jobs(request).running(),
+            "maintenance": steering.stand(
+                _monitor(request).settings, store, live, running=job is not None, now=utc_now()
+            ),
+            "retrain": job,
         }
     )
 
@@ -164,10 +167,11 @@ def cancel_retrain(request: Request, job: str) -> Response:
 
 
 @router.get("/versions")
-def versions(request: Request) -> Response:
-    """All versions, oldest first, and the promotion log: which was live when."""
+def versions(request: Request, at: str | None = None) -> Response:
+    """All versions, oldest first, and the promotion log; with `at` (ISO 8601) also which was live then."""
     store = _versions(request)
-    return reply({"live": store.live(), "versions": store.all(), "promotions": store.pointer.log()})
+    found = {"live": store.live(), "versions": store.all(), "promotions": store.pointer.log()}
+    return reply(found if at is None else found | {"live_at": store.pointer.live_at(parse_moment(at, "at"))})
 
 
 @router.get("/versions/compare", responses={404: {"model": ErrorBody}})

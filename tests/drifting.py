@@ -7,7 +7,7 @@ import pandas as pd
 from workbench.drift import check
 from workbench.evaluation import DriftResult, FeatureProfile
 from workbench.profiles import categorical, numeric
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 RATE = 0.01
 

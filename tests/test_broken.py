@@ -10,7 +10,7 @@ from tests.benchmarks.streams import ar1
 from workbench.drift import check, data_result
 from workbench.evaluation import DriftResult, FeatureProfile
 from workbench.profiles import categorical, numeric
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 
 def look(values, profile: FeatureProfile, *, rate: float = 0.01, **how) -> DriftResult:

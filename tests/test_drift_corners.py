@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.drifting import JUST_C, JUST_X, RATE, REFERENCE, C, X, drawn, look, normal, reference, texts
 from workbench.drift import check, data_result
 from workbench.evaluation import FeatureProfile
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 
 def test_one_unseen_category_in_200_rows_is_no_alarm_and_ten_percent_are():

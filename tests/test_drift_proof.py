@@ -18,7 +18,7 @@ from workbench.evaluation import DriftResult, FeatureProfile
 from workbench.features import align, infer_schema
 from workbench.model_view import TESTS, together
 from workbench.profiles import profile
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 RATE = 0.01
 # What the monitor gives to the drift of single inputs, and to each test of the model's view.

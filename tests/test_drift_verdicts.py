@@ -8,7 +8,7 @@ import pytest
 from tests.benchmarks.streams import ar1
 from tests.drifting import JUST_X, MOVED, RATE, REFERENCE, X, drawn, look, normal, reference, without
 from workbench.drift import LOOKS, data_result, summarise
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from workbench.drill import drill
 from workbench.errors import DataError, UnknownVersion
 from workbench.features import to_rows
 from workbench.profiles import categorical, numeric
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 from workbench.workspace import Workbench
 
 

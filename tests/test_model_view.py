@@ -10,7 +10,7 @@ from tests.benchmarks.streams import correlated
 from workbench.evaluation import ModelView, OutputProfile
 from workbench.model_view import FOLDS, IMPACTS, MIN_ROWS_A_FOLD, impact, judge, together
 from workbench.profiles import categorical, numeric
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 LIMITS = DriftSettings()
 RATE = 0.01

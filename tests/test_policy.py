@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from tests.conftest import NOON
 from tests.evaluations import evaluation
-from workbench.policy import ATTEMPT, decide, gate
+from workbench.gate import gate
+from workbench.policy import ATTEMPT, Material, decide
 from workbench.records import Event, utc_text
-from workbench.settings import RetrainSettings
+from workbench.sections import RetrainSettings
 
 POLICY = RetrainSettings(checks_in_a_row=2, cooldown_s=3600, max_attempts_a_day=3, min_new_rows=100)
 
@@ -26,10 +27,10 @@ def attempts(*ago_s: float):
 
 
 def asked(evaluations, events=(), *, new_rows=1000, **more):
-    return decide(evaluations, events, POLICY, now=NOON, new_rows=new_rows, **more)
+    return decide(evaluations, events, POLICY, now=NOON, material=Material(new_rows=new_rows), **more)
 
 
-@pytest.mark.parametrize("name", ["performance", "drift", "model", "service"])
+@pytest.mark.parametrize("name", ["performance", "estimate", "drift", "model"])
 def test_an_alarm_that_stands_is_acted_on_with_its_sentence(name):
     decision = asked(checks(name, name))
     assert (decision.action, decision.trigger, decision.reason) == ("retrain", name, f"{name}: {name} sentence")

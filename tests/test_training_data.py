@@ -7,7 +7,7 @@ from workbench.errors import DataError, SettingsError
 from workbench.metrics_store import MetricsStore
 from workbench.records import Actual, Prediction
 from workbench.settings import load_settings
-from workbench.training_data import cut, gather, learnt_until, read_source, recipes
+from workbench.training_data import cut, gather, read_source, recipes, seen_until
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
@@ -75,12 +75,12 @@ def test_a_key_makes_rows_unique_and_the_latest_stays(tmp_path):
 def test_blocks_are_disjoint_contiguous_and_ordered(trained):
     label(trained, trips(120, seed=1, start="2026-02-01"))
     champion = VersionStore(trained.versions_dir).metadata("first")
-    blocks = cut(rows_of(trained), trained.retrain, champion)
+    blocks = cut(rows_of(trained), trained.retrain, seen_until(champion))
     assert [len(b) for b in (blocks.fit, blocks.select, blocks.gate)] == [430, 30, 60]
     ends = [b.block() for b in (blocks.fit, blocks.select, blocks.gate)]
     assert ends[0].end < ends[1].start
     assert ends[1].end < ends[2].start
-    assert ends[1].start > learnt_until(champion)
+    assert ends[1].start > seen_until(champion)
 
 
 def test_without_a_champion_the_newest_share_is_the_holdout(settings):

@@ -20,7 +20,7 @@ from workbench import bands
 from workbench.evaluation import FeatureProfile
 from workbench.profiles import moments, support
 from workbench.records import LARGEST
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 # Of a feature's share of false alarms, what each channel may spend; the rest is for data that are broken.
 WEIGHTS = {"mean": 0.25, "std": 0.15, "distribution": 0.1, "missing": 0.3, "range": 0.1, "unseen": 0.1}

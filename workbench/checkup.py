@@ -111,6 +111,7 @@ def evaluate(
             "drift": settings.drift.model_dump(),
             "performance": settings.performance.model_dump(mode="json"),
             "max_response_s": settings.monitor.max_response_s,
+            "max_failed": settings.monitor.max_failed,
             "false_alarm_rate": settings.monitor.false_alarm_rate,
         },
     )
@@ -189,6 +190,6 @@ def _estimate(
             metric=metric,
             baseline=model.holdout.score.metrics.get(metric),
             level=settings.monitor.false_alarm_rate * BUDGET["estimate"] / drift.LOOKS,
-            min_loss=settings.performance.min_loss,
+            min_loss=settings.performance.min_estimated_loss,
             block=part,
         )

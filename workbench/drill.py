@@ -20,7 +20,8 @@ from workbench.evaluation import DriftResult, FeatureProfile
 from workbench.features import align, window_frame
 from workbench.metrics_store import MetricsStore
 from workbench.records import State
-from workbench.settings import DriftSettings, Settings
+from workbench.sections import DriftSettings
+from workbench.settings import Settings
 from workbench.shifts import SIZES, Kind, check_request, default_kind, default_size, inject
 from workbench.training_data import between
 from workbench.training_store import TrainingStore

@@ -1,7 +1,7 @@
 """Builds the ensemble a setting describes, fits it member by member with progress, and asks it.
 
-The shape is always a pipeline of `encode` (impute, scale, one-hot) and `vote` (three kinds of members, one of them
-linear, since trees cannot extrapolate), unless the setting names a factory of one's own.
+The shape is always a pipeline of `encode` (impute, scale, one-hot) and `vote` (members.py; one of them linear, since
+trees cannot extrapolate), unless the setting names a factory of one's own.
 """
 
 from __future__ import annotations
@@ -14,23 +14,15 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
-from workbench import profiles
+from workbench import members
 from workbench.errors import SettingsError
-from workbench.evaluation import OutputProfile
 from workbench.features import to_frame
 from workbench.functions import import_function
 from workbench.records import Label, Schema, Task
@@ -52,14 +44,14 @@ def silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def build(kind: str, schema: Schema, *, seed: int, threads: int) -> BaseEstimator:
+def build(kind: str, schema: Schema, *, names: Sequence[str] = members.USUAL, seed: int, threads: int) -> BaseEstimator:
     """An unfitted estimator.
 
     Parameters
     ----------
     kind : "voting" or "module:function"
         A function is called without arguments and returns an estimator that takes the feature frame.
-    schema : Schema
+    names : of the members of a vote
     seed : int
         Fixes every random choice of the ensemble.
     threads : int
@@ -71,7 +63,7 @@ def build(kind: str, schema: Schema, *, seed: int, threads: int) -> BaseEstimato
         If the kind is neither, or the function cannot be imported or returns no estimator.
     """
     if kind == "voting":
-        vote = _voting(schema.task, seed, threads)
+        vote = members.vote(names, schema.task, seed=seed, threads=threads)
         return Pipeline([("encode", _encoder(schema)), ("vote", vote)])
     estimator = import_function(kind, "[model] ensemble")()
     if not isinstance(estimator, BaseEstimator):
@@ -90,35 +82,27 @@ def _encoder(schema: Schema) -> ColumnTransformer:
     )
 
 
-def _voting(task: Task, seed: int, threads: int) -> BaseEstimator:
-    forest: dict[str, Any] = {
-        "n_estimators": 60,
-        "min_samples_leaf": 3,
-        "random_state": seed,
-        "n_jobs": threads,
-    }
-    boosting: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.08, "random_state": seed}
-    if task == "regression":
-        return VotingRegressor(
-            [
-                ("linear", Ridge(alpha=1.0)),
-                ("forest", RandomForestRegressor(max_features=0.4, **forest)),
-                ("boosting", HistGradientBoostingRegressor(**boosting)),
-            ]
-        )
-    # Balanced, so that a rare class is not simply never predicted at the usual threshold of 1/2.
-    return VotingClassifier(
-        [
-            ("linear", LogisticRegression(class_weight="balanced", max_iter=2_000)),
-            ("forest", RandomForestClassifier(class_weight="balanced_subsample", **forest)),
-            ("boosting", HistGradientBoostingClassifier(class_weight="balanced", **boosting)),
-        ],
-        voting="soft",
-    )
+def takes_weights(estimator: BaseEstimator) -> bool:
+    """Whether all that learn in an estimator take a weight for each row."""
+    learners = [estimator[-1]] if isinstance(estimator, Pipeline) else [estimator]
+    if isinstance(learners[0], VotingRegressor | VotingClassifier):
+        learners = [member for _, member in learners[0].estimators]
+    return all(has_fit_parameter(learner, "sample_weight") for learner in learners)
 
 
-def fit(estimator: BaseEstimator, X: pd.DataFrame, y: np.ndarray, progress: Progress = silent) -> BaseEstimator:
+def fit(
+    estimator: BaseEstimator,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    progress: Progress = silent,
+    weights: np.ndarray | None = None,
+) -> BaseEstimator:
     """Fit an estimator; a pipeline that ends in a vote is fitted member by member, each a step of progress.
+
+    Parameters
+    ----------
+    weights : array, shape (n,), optional
+        Of the rows, for an estimator that `takes_weights`.
 
     Returns
     -------
@@ -127,21 +111,23 @@ def fit(estimator: BaseEstimator, X: pd.DataFrame, y: np.ndarray, progress: Prog
     """
     if not (isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingRegressor | VotingClassifier)):
         progress("model", 0, 1)
-        return estimator.fit(X, y)
+        last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+        return estimator.fit(X, y, **({} if weights is None else {f"{last}sample_weight": weights}))
     encode, vote = clone(estimator[:-1]), clone(estimator[-1])
     encoded = encode.fit_transform(X, y)
     # A voting classifier numbers the classes for its members and translates back.
     target = LabelEncoder().fit_transform(y) if isinstance(vote, VotingClassifier) else y
-    members = []
+    weighted = {} if weights is None else {"sample_weight": weights}
+    voters = []
     for done, (name, member) in enumerate(vote.estimators):
         progress(name, done, len(vote.estimators))
-        fitted = member.fit(encoded, target)
+        fitted = member.fit(encoded, target, **weighted)
         if "n_jobs" in fitted.get_params():
             fitted.set_params(n_jobs=None)
-        members.append((name, FrozenEstimator(fitted)))
-    vote.estimators = members
+        voters.append((name, FrozenEstimator(fitted)))
+    vote.estimators = voters
     vote.fit(encoded, y)
-    progress("model", len(members), len(members))
+    progress("model", len(voters), len(voters))
     return Pipeline([*encode.steps, (estimator.steps[-1][0], vote)])
 
 
@@ -188,13 +174,6 @@ def output_column(
         last = list(probabilities[0] or ())[-1]
         return pd.Series([p[last] for p in probabilities if p], dtype=float, name=f"probability of {last}")
     return pd.Series([label_text(p) for p in predictions], dtype=object, name="predicted class")
-
-
-def output_profile(estimator: Any, schema: Schema, frame: pd.DataFrame, in_order: bool) -> OutputProfile:
-    """What a version says to rows it has not learnt from: to its own rows it would be too sure."""
-    said = answer_frame(estimator, schema, frame)
-    column = output_column(schema.task, said.predictions, said.probabilities)
-    return profiles.of_outputs(column, disagreement(estimator, frame), in_order)
 
 
 def disagreement(estimator: Any, frame: pd.DataFrame) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -207,8 +207,11 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The service; `cause` says what it is in alarm for."""
+
     state: State
     sentence: str
+    cause: Literal["response_time", "failures"] | None = None
     all: Traffic
     by_version: dict[str, Traffic] = {}
     uptime: Uptime | None = None

@@ -21,6 +21,7 @@ import psutil
 
 from workbench.errors import Busy, WorkbenchError
 from workbench.files import replace_whole
+from workbench.material import material
 from workbench.metrics_store import MetricsStore
 from workbench.policy import ATTEMPT
 from workbench.records import Event, utc_now, utc_text
@@ -46,7 +47,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stage: str = ""
     done: int = 0
     total: int = 0
+    left_s: float | None = None
     sentence: str = ""
+
+    @property
+    def progress(self) -> str:
+        """Steps done, and the time left by their pace."""
+        told = f"{self.done}/{self.total}"
+        return told if self.left_s is None else f"{told}, about {self.left_s:.0f} s left"
 
 
 class Jobs:
@@ -106,9 +114,9 @@ class Jobs:
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": str(self.settings.retrain.threads)},
             )
-        self.metrics.append(
-            Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data={"job": job_id, "trigger": trigger})
-        )
+        told = material(self.settings, self.metrics, self.metrics.events())
+        data = {"job": job_id, "trigger": trigger, "base": told.base, "fingerprint": told.fingerprint}
+        self.metrics.append(Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data=data))
         # Somebody has to take note of its end, or it stays as a zombie of a long-lived process.
         threading.Thread(target=process.wait, name=f"retrain {job_id}", daemon=True).start()
         job = Job(

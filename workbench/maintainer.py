@@ -1,4 +1,4 @@
-"""One cycle of maintenance: check, raise or end alarms, decide, and have a retrain started.
+"""One cycle of maintenance: watch a switch, check, raise or end alarms, decide, and have a retrain started.
 
 Clock, stores and the way a retrain is started are arguments, so that a backtest can run the same code in simulated
 time. What was done before is folded from the events; there is no state file.
@@ -10,20 +10,24 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from workbench.errors import CorruptVersion, WorkbenchError
+from workbench import switching
+from workbench.errors import CorruptVersion, UnknownVersion, WorkbenchError
 from workbench.evaluation import Evaluation
 from workbench.loaded_version import LoadedVersion, Reference
+from workbench.material import material
 from workbench.monitor import ModelMonitor
-from workbench.policy import ATTEMPT, decide
+from workbench.policy import LOST, PASSED, decide, on_probation
 from workbench.records import Decision, Event, Pointer, utc_now
 from workbench.settings import Settings
 from workbench.steering import steering
+from workbench.switch_watch import SwitchWatch
 from workbench.traffic import PREDICT
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
 log = logging.getLogger(__name__)
 PRUNE_EVERY = timedelta(minutes=5)
+HELD = "rollback_held"
 
 
 class Maintainer:
@@ -63,37 +67,74 @@ class Maintainer:
         self.tell = tell
         self.clock = clock
         self._seen: tuple[object, ...] = ()
-        self._loaded: LoadedVersion | None = None
+        self._loaded: dict[str, LoadedVersion] = {}
+        self._switches = SwitchWatch(settings, self.metrics, self._load)
         self._pruned_at = clock()
+
+    def watch(self) -> None:
+        """Look after a version on probation: let it pass, or go back to the one before; costs a look at the pointer
+        while there is none."""
+        live = self._on_probation()
+        if live is not None:
+            self._judge_switch(live)
 
     def cycle(self) -> Decision:
         """Look once; check only if something has happened since the last look, so that checks in a row are
         checks of different traffic."""
+        self.watch()
         live = self.versions.live()
         if live is None:
             return Decision(action="wait", reason="no version is live")
         seen = self._traffic_seen(live)
-        if seen == self._seen:
+        fresh = seen != self._seen
+        if fresh:
+            self._tell_alarms(self.monitor.check(self._model(live)))
+            self._seen = seen
+        decision = self._decide(live) if fresh or self.settings.retrain.every_days else None
+        if decision is None or not (fresh or decision.trigger == "schedule"):
             return Decision(action="wait", reason="nothing has happened since the last check")
-        evaluation = self.monitor.check(self._model(live.version_id))
-        self._seen = seen
-        self._tell_alarms(evaluation)
-        decision = self._decide(live)
         self._tell_decision(decision, live.version_id)
         if decision.action == "retrain":
             self._start(decision, live.version_id)
         self._prune()
         return decision
 
-    def _model(self, version_id: str) -> Reference:
-        """The live version, loaded once; if it cannot be, what it is measured by: its evaluation says the rest."""
-        if self._loaded is None or self._loaded.id != version_id:
-            self._loaded = None
+    def _on_probation(self) -> Pointer | None:
+        live = self.versions.live()
+        return live if live is not None and on_probation(self.metrics.events(), live) else None
+
+    def _judge_switch(self, live: Pointer) -> None:
+        found, events = self._switches.look(live, now=self.clock()), self.metrics.events()
+        about = {"generation": live.generation, "previous": live.previous}
+        told = any(e.kind in (LOST, HELD) and e.data.get("generation") == live.generation for e in events)
+        hold = steering(events, live.version_id).hold
+        if found.state == "passed":
+            self._event(PASSED, found.sentence, live.version_id, **about)
+        elif found.state == "lost" and hold is not None:
+            if not told:
+                self._event(HELD, f"it would be rolled back: {found.sentence}; {hold}", live.version_id, **about)
+        elif found.state == "lost":
+            # Written first: a version that lost stays one, whatever becomes of this process.
+            self._event(LOST, found.sentence, live.version_id, **about)
+            reason = f"{live.version_id} lost on probation: {found.sentence}"
+            switching.rollback(self.versions, self.metrics, by="maintainer", reason=reason)
+
+    def _load(self, version_id: str) -> LoadedVersion | None:
+        """A version, loaded once; None if it cannot be."""
+        if version_id not in self._loaded:
             try:
-                self._loaded = self.versions.load(version_id)
-            except CorruptVersion as error:
+                loaded = self.versions.load(version_id)
+            except (CorruptVersion, UnknownVersion) as error:
                 log.error("%s", error)
-        return self._loaded or self.versions.reference(version_id)
+                return None
+            self._loaded[version_id] = loaded
+        return self._loaded[version_id]
+
+    def _model(self, live: Pointer) -> Reference:
+        """The live version; if it cannot be loaded, what it is measured by: its evaluation says the rest."""
+        kept = {live.version_id, live.previous} if self._on_probation() is not None else {live.version_id}
+        self._loaded = {name: loaded for name, loaded in self._loaded.items() if name in kept}
+        return self._load(live.version_id) or self.versions.reference(live.version_id)
 
     def _traffic_seen(self, live: Pointer) -> tuple[object, ...]:
         # Heartbeats and questions of operators are no news of the model.
@@ -109,13 +150,13 @@ class Maintainer:
         # A check of the same rows, asked for by somebody in between, is no second opinion.
         distinct = {(e.last_id, e.performance.labelled, e.service.all.requests): e for e in evaluations}
         events = self.metrics.events()
-        last_attempt = max((e.recorded_at for e in events if e.kind == ATTEMPT), default="")
         return decide(
             list(distinct.values()),
             events,
             self.settings.retrain,
             now=self.clock(),
-            new_rows=sum(a.recorded_at > last_attempt for a in self.metrics.actuals()),
+            live=live,
+            material=material(self.settings, self.metrics, events),
             running=self.running(),
             hold=steering(events, live.version_id).hold,
         )
@@ -139,7 +180,12 @@ class Maintainer:
     def _tell_decision(self, decision: Decision, version: str) -> None:
         """An event when the decision differs from the last one in more than its figures."""
         told = [e for e in self.metrics.events() if e.kind == "decision"]
-        now = {"action": decision.action, "trigger": decision.trigger, "refusal": decision.refusal}
+        now = {
+            "action": decision.action,
+            "trigger": decision.trigger,
+            "refusal": decision.refusal,
+            "phase": decision.phase,
+        }
         if decision.action == "retrain" or not told or told[-1].version != version or told[-1].data != now:
             self._event("decision", f"{decision.action}: {decision.sentence}", version, **now)
 

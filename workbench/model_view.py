@@ -27,7 +27,7 @@ from workbench.evaluation import (
 )
 from workbench.features import seed_of
 from workbench.records import State
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 FOLDS = 4
 MIN_ROWS_A_FOLD = 12

@@ -200,6 +200,7 @@ class ModelMonitor:
             now=now,
             window=self.store.window_size,
             max_response_s=self.settings.monitor.max_response_s,
+            max_failed=self.settings.monitor.max_failed,
             before=uptimes[-1] if uptimes else None,
             version=version,
         )

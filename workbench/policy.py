@@ -1,23 +1,128 @@
-"""Evaluations + settings + now + what was done before -> act or wait, and why; challenger against champion.
+"""Evaluations + settings + now + what was done before -> act or wait, and why: the governor of maintenance.
 
-Pure: the clock and the history are arguments, so a backtest asks the same questions in simulated time.
+Pure: the clock and the history are arguments, so a backtest asks the same questions in simulated time. There is no
+state but what the events tell: `standing` folds them, `decide` adds what the checks say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-import numpy as np
+import msgspec
 
-from workbench.evaluation import DataResult, Evaluation
-from workbench.records import Decision, Event, GateVerdict, parse_utc
-from workbench.settings import RetrainSettings
+from workbench.evaluation import Evaluation
+from workbench.records import Decision, Event, Phase, Pointer, parse_utc, utc_text
+from workbench.sections import RetrainSettings
 
-ATTEMPT = "retrain_started"
-TRIGGERS = ("performance", "estimate", "drift", "model", "service")
-CONFIDENCE = 0.95
-ROUNDS = 400
+ATTEMPT, GATING = "retrain_started", "gating"
+WENT_BACK, ROLLED_BACK = "went_back", "rolled_back"
+PASSED, LOST = "probation_passed", "probation_lost"
+# How an attempt ends.
+ENDED = ("promoted", "kept_out", WENT_BACK, "retrain_failed")
+# Switches that put nothing on probation: who goes back knows what is bad about the version left.
+CLEARED = (ROLLED_BACK, PASSED)
+TOLD: dict[Phase, str] = {
+    "training": "a retrain is under way",
+    "gating": "a retrain is under way: its winner meets the live version",
+    "probation": "the live version is on probation",
+}
+
+
+class Material(msgspec.Struct, frozen=True, kw_only=True):
+    """What a retrain could learn from now: `base` and `fingerprint` tell the base data, and all data, from others."""
+
+    new_rows: int
+    base: str = ""
+    fingerprint: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where maintenance stands after the events.
+
+    `attempts` are the moments of those of the last 24 hours; `lost` the versions that were rolled back on probation.
+    """
+
+    phase: Phase
+    since: str | None = None
+    hold: str | None = None
+    attempts: tuple[str, ...] = ()
+    last_attempt: str | None = None
+    cooling_until: str | None = None
+    tried: frozenset[str] = frozenset()
+    last_base: str | None = None
+    lost: frozenset[str] = frozenset()
+
+    @property
+    def sentence(self) -> str:
+        if self.phase == "cooling down" and self.cooling_until:
+            return f"cooling down until {parse_utc(self.cooling_until):%Y-%m-%d %H:%M:%SZ}"
+        return self.hold or TOLD.get(self.phase, self.phase)
+
+    @property
+    def told(self) -> str:
+        """Phase and reason."""
+        return self.sentence if self.sentence.startswith(self.phase) else f"{self.phase}: {self.sentence}"
+
+
+def standing(
+    events: Sequence[Event],
+    live: Pointer | None,
+    settings: RetrainSettings,
+    *,
+    now: datetime,
+    running: bool = False,
+    hold: str | None = None,
+) -> Standing:
+    """Fold the events, oldest first.
+
+    Parameters
+    ----------
+    live : Pointer, optional
+        A switch that was cut off before its event is on probation all the same.
+    running : bool
+        Whether a retrain is under way: one that died says nothing.
+    hold : str, optional
+        Why people told the automation to do nothing.
+    """
+    attempts = [e for e in events if e.kind == ATTEMPT]
+    last = attempts[-1] if attempts else None
+    gating = last is not None and any(e.kind == GATING and e.recorded_at >= last.recorded_at for e in events)
+    until = parse_utc(last.recorded_at) + timedelta(seconds=settings.cooldown_s) if last else None
+    day = utc_text(now - timedelta(days=1))
+    phase: Phase = "steady"
+    since: str | None = None
+    if hold:
+        phase = "paused"
+    elif running:
+        phase, since = "gating" if gating else "training", last.recorded_at if last else None
+    elif live is not None and on_probation(events, live):
+        phase, since = "probation", live.activated_at
+    elif until is not None and now < until:
+        phase, since = "cooling down", last.recorded_at if last else None
+    return Standing(
+        phase=phase,
+        since=since,
+        hold=hold,
+        attempts=tuple(e.recorded_at for e in attempts if e.recorded_at > day),
+        last_attempt=last.recorded_at if last else None,
+        cooling_until=utc_text(until) if until else None,
+        tried=frozenset(e.data["fingerprint"] for e in attempts if e.data.get("fingerprint")),
+        last_base=next((e.data["base"] for e in reversed(attempts) if "base" in e.data), None),
+        lost=lost_on_probation(events),
+    )
+
+
+def on_probation(events: Iterable[Event], live: Pointer) -> bool:
+    """Whether the live version is still being watched: it came by a switch that was neither a going back nor passed."""
+    if live.previous is None:
+        return False
+    return not any(e.kind in CLEARED and e.data.get("generation") == live.generation for e in events)
+
+
+def lost_on_probation(events: Iterable[Event]) -> frozenset[str]:
+    """None of these versions goes live again but by a person's hand."""
+    return frozenset(e.version for e in events if e.kind == LOST and e.version is not None)
 
 
 def decide(
@@ -26,7 +131,8 @@ def decide(
     settings: RetrainSettings,
     *,
     now: datetime,
-    new_rows: int,
+    live: Pointer | None = None,
+    material: Material,
     running: bool = False,
     hold: str | None = None,
 ) -> Decision:
@@ -34,133 +140,91 @@ def decide(
 
     Parameters
     ----------
-    evaluations : of the live version, oldest first
-    events : all kept events, oldest first; the attempts among them are counted
-    new_rows : int
-        Actuals that arrived since the last attempt.
-    running : bool
-        Whether a retrain is under way.
-    hold : str, optional
-        Why people told the automation to do nothing.
+    evaluations : of the live version since it went live, oldest first
+    events, live, running, hold : as for `standing`
+    material : what there is to learn from
 
     Returns
     -------
     Decision
         `action` "retrain" or "wait", with the reason in words.
     """
-    trigger, why = _alarm(evaluations, settings.checks_in_a_row)
+    stand = standing(events, live, settings, now=now, running=running, hold=hold)
+    trigger, why = _cause(evaluations, stand, live, settings, now)
     if trigger is None:
-        return Decision(action="wait", reason=_broken(evaluations) or why)
-    refusal = hold or _broken(evaluations) or _refusal(events, settings, now, new_rows, running)
+        suspected = stand.phase == "steady" and why.startswith("suspected")
+        return Decision(
+            action="wait", reason=_broken(evaluations) or why, phase="suspected" if suspected else stand.phase
+        )
+    refusal = _broken(evaluations) or _refusal(stand, settings, material)
     if refusal:
-        return Decision(action="wait", reason=why, trigger=trigger, refusal=refusal)
-    return Decision(action="retrain", reason=why, trigger=trigger)
+        phase: Phase = "suspected" if stand.phase == "steady" else stand.phase
+        return Decision(action="wait", reason=why, trigger=trigger, refusal=refusal, phase=phase)
+    return Decision(action="retrain", reason=why, trigger=trigger, phase="training")
 
 
-def _alarm(evaluations: Sequence[Evaluation], in_a_row: int) -> tuple[str | None, str]:
-    """The first alarm that stood in the last `in_a_row` checks; or why there is none."""
+def _cause(
+    evaluations: Sequence[Evaluation],
+    stand: Standing,
+    live: Pointer | None,
+    settings: RetrainSettings,
+    now: datetime,
+) -> tuple[str | None, str]:
+    """What asks for a retrain: the first alarm that stood in enough checks in a row, or the schedule."""
+    trigger, why = _alarm(evaluations, settings)
+    if trigger is None and settings.every_days is not None and live is not None:
+        last = max(stand.last_attempt or "", live.activated_at)
+        due = parse_utc(last) + timedelta(days=settings.every_days)
+        if now >= due:
+            return "schedule", f"schedule: {settings.every_days:g} days since the last attempt"
+    return trigger, why
+
+
+def _alarm(evaluations: Sequence[Evaluation], settings: RetrainSettings) -> tuple[str | None, str]:
     if not evaluations:
         return None, "no check of the live version yet"
-    for name in TRIGGERS:
+    suspected: str | None = None
+    newest = evaluations[-1]
+    for name in settings.triggers:
         streak = 0
         for evaluation in reversed(evaluations):
-            if name not in evaluation.alarms:
+            if name not in triggers(evaluation):
                 break
             streak += 1
-        if streak >= in_a_row:
-            return name, f"{name}: {evaluations[-1].alarms[name]}"
-        if streak:
-            return None, f"suspected: {name} in alarm in {streak} of {in_a_row} checks in a row"
-    return None, "nothing in alarm"
+        if streak >= settings.checks_in_a_row:
+            return name, f"{name.replace('_', ' ')}: {triggers(newest)[name]}"
+        if streak and suspected is None:
+            told = name.replace("_", " ")
+            suspected = f"suspected: {told} in alarm in {streak} of {settings.checks_in_a_row} checks in a row"
+    return None, suspected or "nothing in alarm"
+
+
+def triggers(evaluation: Evaluation) -> dict[str, str]:
+    """The alarms of an evaluation by the name of the trigger; the service's is called by its cause."""
+    found = dict(evaluation.alarms)
+    service = found.pop("service", None)
+    if service is not None:
+        found[evaluation.service.cause or "response_time"] = service
+    return found
 
 
 def _broken(evaluations: Sequence[Evaluation]) -> str | None:
     """Nothing good is learnt from broken data."""
-    data = evaluations[-1].data if evaluations else DataResult(state="insufficient", sentence="")
-    return f"the data are broken: {data.sentence}" if data.state == "broken" else None
+    if not evaluations or evaluations[-1].data.state != "broken":
+        return None
+    return f"the data are broken: {evaluations[-1].data.sentence}"
 
 
-def _refusal(
-    events: Sequence[Event], settings: RetrainSettings, now: datetime, new_rows: int, running: bool
-) -> str | None:
+def _refusal(stand: Standing, settings: RetrainSettings, material: Material) -> str | None:
     if not settings.automatic:
         return "automatic retraining is off ([retrain] automatic)"
-    if running:
-        return "a retrain is under way"
-    attempts = [parse_utc(e.recorded_at) for e in events if e.kind == ATTEMPT]
-    if attempts and now < attempts[-1] + timedelta(seconds=settings.cooldown_s):
-        until = attempts[-1] + timedelta(seconds=settings.cooldown_s)
-        return f"cooling down until {until:%Y-%m-%d %H:%M:%SZ}"
-    today = [a for a in attempts if a > now - timedelta(days=1)]
-    if len(today) >= settings.max_attempts_a_day:
-        return f"{len(today)} attempts in the last 24 hours, {settings.max_attempts_a_day} are allowed"
-    if new_rows < settings.min_new_rows:
+    if stand.phase != "steady":
+        return stand.sentence
+    if len(stand.attempts) >= settings.max_attempts_a_day:
+        return f"{len(stand.attempts)} attempts in the last 24 hours, {settings.max_attempts_a_day} are allowed"
+    if material.fingerprint and material.fingerprint in stand.tried:
+        return "the same data were tried before; nothing has come since to learn from"
+    grown = stand.last_base is not None and material.base != stand.last_base
+    if material.new_rows < settings.min_new_rows and not grown:
         return f"fewer than {settings.min_new_rows} new labelled predictions to learn from"
     return None
-
-
-def gate(
-    advantage: Callable[[np.ndarray], float],
-    n: int,
-    *,
-    metric: str,
-    min_rows: int,
-    margin: float,
-    seed: int,
-    block_rows: int | None = None,
-) -> GateVerdict:
-    """Is the challenger better than the champion on the same rows?
-
-    Paired bootstrap over blocks of rows that are neighbours in event time (moving blocks), since errors of the same
-    hour or day go together (Kuensch 1989).
-
-    Parameters
-    ----------
-    advantage : callable, array of int (k,) -> float
-        How much better the challenger is in the metric on these rows (of 0..n-1, with repetition), positive is better.
-    n : int
-        Rows on which both were asked.
-    min_rows : int
-        Fewer rows than this cannot tell.
-    margin : float
-        How much better it must be at least, in units of the metric.
-    seed : int
-    block_rows : int, optional
-        Default: twice the cube root of n, at least 10.
-
-    Returns
-    -------
-    GateVerdict
-        better: the whole 95 % interval lies above the margin; not worse: it lies above 0 but not above the margin;
-        worse: the whole interval lies below 0; else cannot tell.
-    """
-    if n < min_rows:
-        sentence = f"cannot tell: {n} rows to compare on, {min_rows} are needed"
-        return GateVerdict(verdict="cannot tell", metric=metric, rows=n, sentence=sentence)
-    size = min(block_rows or max(10, round(2 * n ** (1 / 3))), n)
-    rng = np.random.default_rng(seed)
-    starts = rng.integers(0, n - size + 1, size=(ROUNDS, -(-n // size)))
-    offsets = np.arange(size)
-    rounds = np.array([advantage((row[:, None] + offsets).ravel()[:n]) for row in starts])
-    value = advantage(np.arange(n))
-    low, high = (float(q) for q in np.nanquantile(rounds, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    if low > margin:
-        verdict = "better"
-    elif high < 0:
-        verdict = "worse"
-    elif low >= 0:
-        verdict = "not worse"
-    else:
-        verdict = "cannot tell"
-    sentence = (
-        f"{verdict}: {metric} {value:+.4g} in the challenger's favour over {n} rows (95 %: {low:+.4g} to {high:+.4g})"
-    )
-    return GateVerdict(
-        verdict=verdict,  # type: ignore[arg-type]
-        metric=metric,
-        rows=n,
-        sentence=sentence,
-        advantage=float(value),
-        low=low,
-        high=high,
-    )

@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
 from workbench import estimate, performance_check, profiles
-from workbench.ensemble import answer_frame, output_profile
+from workbench.ensemble import Answers, answer_frame, disagreement, output_column
 from workbench.features import to_rows
 from workbench.golden import Golden
 from workbench.holdout import measure
-from workbench.records import Metadata
+from workbench.records import Label, Metadata
 from workbench.scores import sample
 from workbench.settings import Settings
-from workbench.training_data import PREDICTION_ID, Blocks, Rows
+from workbench.training_data import PREDICTION_ID, Rows
 from workbench.version_store import VersionStore
 
 GOLDEN_ROWS = 20
 SAMPLE_ROWS = 2_000
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that were answered by a model which had not learnt them, and how far its members were apart there."""
+
+    rows: Rows
+    said: Answers
+    apart: np.ndarray | None
+
+
+def held_out(estimator: Any, rows: Rows) -> Held:
+    """What a version answers to rows it has not learnt."""
+    return Held(rows, answer_frame(estimator, rows.schema, rows.X), disagreement(estimator, rows.X))
+
+
+def out_of_fold(fitted: Callable[[Rows], Any], rows: Rows) -> Held:
+    """The same for a version that learns all rows: each fold of event time is answered by a fit on the others."""
+    predictions: list[Label] = []
+    probabilities: list[dict[str, float]] = []
+    apart: list[np.ndarray] = []
+    for rest, fold in KFold(FOLDS).split(rows.frame):
+        part = Rows(rows.frame.iloc[fold], rows.schema)
+        held = held_out(fitted(Rows(rows.frame.iloc[rest], rows.schema)), part)
+        predictions += held.said.predictions
+        probabilities += held.said.probabilities or []
+        apart += [] if held.apart is None else [held.apart]
+    return Held(rows, Answers(predictions, probabilities or None), np.concatenate(apart) if apart else None)
 
 
 def publish(
-    versions: VersionStore, metadata: Metadata, estimator: Any, *, learnt: Rows, blocks: Blocks, settings: Settings
+    versions: VersionStore, metadata: Metadata, estimator: Any, *, learnt: Rows, held: Held, settings: Settings
 ) -> None:
     """Summarise what a version learnt and what it answers to rows it has not learnt, and write it all down.
 
@@ -31,31 +63,30 @@ def publish(
     ----------
     metadata : of a claimed version
     learnt : the rows it was fitted on
-    blocks : whose holdout it was not fitted on
+    held : what its quality and its outputs are measured by
     """
-    task, schema, holdout = metadata.task, metadata.features, blocks.holdout
+    task, schema = metadata.task, metadata.features
     in_order, segment = settings.model.time is not None, settings.performance.segment
     rng = np.random.default_rng(metadata.seed)
     pick = np.sort(rng.choice(len(learnt), min(SAMPLE_ROWS, len(learnt)), replace=False))
-    shown = blocks.gate.X.iloc[:: max(1, len(blocks.gate) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
+    shown = held.rows.X.iloc[:: max(1, len(held.rows) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
     with threadpool_limits(settings.retrain.threads):
         proof = answer_frame(estimator, schema, shown)
-        said = answer_frame(estimator, schema, holdout.X)
-        scored = sample(task, holdout.y, said.predictions, said.probabilities)
-        error_model = estimate.learn(holdout.X, scored, estimate.estimated(task, settings.metric), schema)
-        outputs = output_profile(estimator, schema, holdout.X, in_order)
+        scored = sample(task, held.rows.y, held.said.predictions, held.said.probabilities)
+        error_model = estimate.learn(held.rows.X, scored, estimate.estimated(task, settings.metric), schema)
+    column = output_column(task, held.said.predictions, held.said.probabilities)
     versions.publish(
         metadata,
         estimator,
         profile=profiles.profile(learnt.X, schema, in_order=in_order),
-        outputs=outputs,
+        outputs=profiles.of_outputs(column, held.apart, in_order),
         holdout=measure(
             scored,
             performance_check.names(settings),
-            times=holdout.stamps,
+            times=held.rows.stamps,
             in_order=in_order,
             segment=segment,
-            groups=[] if segment is None else holdout.X[segment].tolist(),
+            groups=[] if segment is None else held.rows.X[segment].tolist(),
         ),
         error_model=error_model,
         sample=learnt.frame.iloc[pick].drop(columns=PREDICTION_ID),

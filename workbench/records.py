@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from workbench.errors import DataError
+
 Task = Literal["regression", "classification"]
 Kind = Literal["numeric", "boolean", "categorical"]
 State = Literal["insufficient", "ok", "possible", "alarm", "drift", "broken"]
@@ -47,6 +49,20 @@ def parse_utc(text: str) -> datetime:
     """
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_moment(text: str, what: str) -> datetime:
+    """As `parse_utc`, for what a person typed.
+
+    Raises
+    ------
+    DataError
+        Naming what was found, and the form that is read.
+    """
+    try:
+        return parse_utc(text)
+    except ValueError as error:
+        raise DataError(f"{what} = {text[:80]!r} is no moment; write it like 2026-01-31T10:42:00Z") from error
 
 
 def utc_now() -> datetime:
@@ -127,13 +143,17 @@ class Event(Record, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
+Phase = Literal["steady", "suspected", "training", "gating", "probation", "cooling down", "paused"]
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the policy made of the evaluations: the cause, and what stands against acting on it."""
+    """What the policy made of the evaluations: the cause, what stands against acting on it, and the phase it is in."""
 
     action: Literal["retrain", "wait"]
     reason: str
     trigger: str | None = None
     refusal: str | None = None
+    phase: Phase = "steady"
 
     @property
     def sentence(self) -> str:
@@ -179,20 +199,28 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
     gate: Block
 
 
-class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Challenger against champion on the same rows; `advantage` is positive where the challenger is better."""
+Comparison = Literal["better", "not worse", "worse", "cannot tell", "no champion"]
 
-    verdict: Literal["better", "not worse", "worse", "cannot tell", "no champion"]
+
+class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Challenger against champion on the same rows; `advantage` is positive where the challenger is better.
+
+    `asked` is what it took to pass, `limits` what stood against the challenger whatever its advantage.
+    """
+
+    verdict: Comparison
     metric: str
     rows: int
     sentence: str
     advantage: float | None = None
     low: float | None = None
     high: float | None = None
+    asked: Literal["better", "not worse"] = "better"
+    limits: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        return self.verdict in {"better", "no champion"}
+        return not self.limits and self.verdict in {"no champion", "better", self.asked}
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +246,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateVerdict
     refitted: bool = False
     fit_s: float
+    row_ms: float | None = None
+    artifact_mb: float | None = None
     libraries: dict[str, str]
     parent: str | None = None
     notes: tuple[str, ...] = ()

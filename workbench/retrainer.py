@@ -7,39 +7,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import filelock
 import msgspec
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from workbench import own_metrics
-from workbench.ensemble import (
-    Answers,
-    Progress,
-    answer_frame,
-    build,
-    fit,
-    parameters,
-    silent,
-)
+from workbench import candidates as candidates_of
+from workbench import own_metrics, performance_check
+from workbench.candidates import Candidate, refitted
+from workbench.contest import Contest
+from workbench.ensemble import Answers, Progress, silent
 from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
 from workbench.loaded_version import LoadedVersion
+from workbench.material import material
 from workbench.metrics_store import MetricsStore
-from workbench.policy import ATTEMPT, gate
-from workbench.publishing import publish
-from workbench.records import Event, GateVerdict, Metadata, Schema, TrainingData, utc_now, utc_text
-from workbench.scores import higher_is_better, scores
+from workbench.policy import ATTEMPT, GATING, WENT_BACK
+from workbench.publishing import held_out, out_of_fold, publish
+from workbench.records import Event, Metadata, Schema, TrainingData, utc_now, utc_text
+from workbench.scores import sample, values
+from workbench.selection import Selection, select
 from workbench.settings import Settings
 from workbench.steering import steering
-from workbench.training_data import Blocks, Rows, cut, gather, learnt_until, recipes
+from workbench.training_data import Blocks, Rows, cut, gather, recipes, seen_until
 from workbench.training_store import TrainingStore
 from workbench.version_ids import check_id
 from workbench.version_store import VersionStore, libraries
 
+# A version that is trained for speed has to be at least so much faster.
+FASTER = 0.9
 Promote = Literal["gate", "always", "never"]
 
 
@@ -50,15 +47,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool
     sentence: str
     metadata: Metadata
-
-
-@dataclass(frozen=True)
-class Candidate:
-    recipe: str
-    rows: Rows
-    estimator: Any
-    score: float | None
-    parameters: dict[str, Any]
 
 
 class ModelRetrainer:
@@ -128,7 +116,7 @@ class ModelRetrainer:
             self.versions.sweep()
             claimed = self.versions.claim(version_id)
             try:
-                return self._retrain(claimed, promote, trigger, reason, by, job)
+                return self._retrain(claimed, version_id is not None, promote, trigger, reason, by, job)
             except BaseException as error:
                 # Also on Ctrl-C or SIGTERM: the claim must not outlive the attempt.
                 self.versions.release(claimed)
@@ -136,24 +124,49 @@ class ModelRetrainer:
                 raise
 
     def _retrain(
-        self, version_id: str, promote: Promote, trigger: str, reason: str, by: str, job: str | None
+        self, version_id: str, named: bool, promote: Promote, trigger: str, reason: str, by: str, job: str | None
     ) -> Outcome:
+        events = self.metrics.events()
         if job is None:
             # Whoever starts a job writes this itself, so that one that dies at once counts as an attempt, too.
-            self._event(ATTEMPT, reason, version_id, by, job, trigger=trigger)
+            told = material(self.settings, self.metrics, events)
+            data = {"trigger": trigger, "base": told.base, "fingerprint": told.fingerprint}
+            self._event(ATTEMPT, reason, version_id, by, job, **data)
         champion, notes = self._champion()
         self.progress("data", 0, 1)
         rows = gather(self.settings, self.metrics, self.training)
         self._check_performance(rows.schema)
-        blocks = cut(rows, self.settings.retrain, champion.metadata if champion else None)
+        until = seen_until(champion.metadata, events) if champion else None
+        blocks = cut(rows, self.settings.retrain, until, several=len(self.settings.ensembles) > 1)
         digest = self.training.save(rows.frame)
+        contest = Contest(
+            self.settings.model.task,
+            self.settings.metric,
+            self.settings.retrain,
+            for_speed=trigger == "response_time",
+            tolerance=self.settings.performance.min_loss,
+        )
         begun = time.monotonic()
         with threadpool_limits(self.settings.retrain.threads):
-            candidates = self._candidates(blocks)
-        winner = self._best(candidates)
-        fit_s = time.monotonic() - begun
-        said = self._answers(winner.estimator, blocks.gate)
-        verdict = self._gate(blocks, said, champion)
+            budget_ms = self._budget_ms(champion, blocks.fit) if contest.for_speed else None
+            candidates = candidates_of.trained(blocks, self.settings, self.progress, budget_ms=budget_ms)
+            if champion is not None and promote == "gate" and not named:
+                # Who names a version wants one made.
+                most = self.settings.retrain.past_versions
+                candidates += candidates_of.past(self.versions, champion, blocks, events, most=most)
+            chosen = select(
+                candidates,
+                champion,
+                blocks,
+                contest,
+                until,
+                segment=self.settings.performance.segment,
+                gating=lambda winner: self._gating(winner, version_id, by, job),
+            )
+        winner = chosen.winner
+        if winner.version is not None and champion is not None:
+            return self._go_back(version_id, winner.version, chosen, champion, blocks, by, job)
+        assert winner.learnt is not None
         metadata = Metadata(
             version_id=version_id,
             created_at=utc_text(self.clock()),
@@ -163,7 +176,7 @@ class ModelRetrainer:
             task=self.settings.model.task,
             target=self.settings.model.target,
             features=rows.schema,
-            ensemble=self.settings.model.ensemble,
+            ensemble=winner.ensemble,
             recipe=winner.recipe,
             parameters=winner.parameters,
             seed=self.settings.retrain.seed,
@@ -172,22 +185,48 @@ class ModelRetrainer:
                 rows=len(rows),
                 dropped_without_target=rows.dropped_without_target,
                 labelled_predictions=rows.labelled_predictions,
-                fit=winner.rows.block(),
+                fit=winner.learnt.block(),
                 select=blocks.select.block(),
                 gate=blocks.gate.block(),
             ),
-            metrics=self._scores(blocks.gate, said),
-            champion_metrics=self._champion_scores(blocks.gate, champion),
-            candidates={c.recipe: c.score for c in candidates},
-            gate=verdict,
-            fit_s=fit_s,
+            metrics=self._scores(blocks.gate, chosen.said),
+            champion_metrics=self._scores(blocks.gate, chosen.theirs) if chosen.theirs else {},
+            candidates=chosen.scores,
+            gate=chosen.verdict,
+            fit_s=time.monotonic() - begun,
+            row_ms=chosen.costs.row_ms,
+            artifact_mb=chosen.costs.artifact_mb,
             libraries=libraries(),
             parent=champion.id if champion else None,
-            notes=notes,
+            notes=(*notes, *winner.notes),
         )
+        return self._publish(metadata, winner, winner.learnt, rows, blocks, promote, by, job)
+
+    def _publish(
+        self,
+        metadata: Metadata,
+        winner: Candidate,
+        learnt: Rows,
+        rows: Rows,
+        blocks: Blocks,
+        promote: Promote,
+        by: str,
+        job: str | None,
+    ) -> Outcome:
+        estimator, retrain = winner.estimator, self.settings.retrain
+        with threadpool_limits(retrain.threads):
+            if retrain.refit:
+                learnt = recipes(rows, retrain).get(winner.recipe, rows)
+                held = out_of_fold(lambda part: refitted(winner, part, self.settings, self.progress), learnt)
+                estimator = refitted(winner, learnt, self.settings, self.progress)
+                note = f"not itself gated: fitted again on all {len(learnt)} rows, measured by its out-of-fold errors"
+                metadata = msgspec.structs.replace(metadata, refitted=True, notes=(*metadata.notes, note))
+            else:
+                held = held_out(estimator, blocks.holdout)
         self.progress("publish", 0, 1)
-        publish(self.versions, metadata, winner.estimator, learnt=winner.rows, blocks=blocks, settings=self.settings)
-        self._event("published", f"trained on {len(winner.rows)} rows ({winner.recipe})", version_id, by, job)
+        publish(self.versions, metadata, estimator, learnt=learnt, held=held, settings=self.settings)
+        told = f"trained on {len(learnt)} rows ({winner.name})"
+        self._event("published", told, metadata.version_id, by, job)
         return self._promote(metadata, promote, by, job)
 
     def _check_performance(self, schema: Schema) -> None:
@@ -207,104 +246,70 @@ class ModelRetrainer:
         except (CorruptVersion, UnknownVersion) as error:
             return None, (f"no champion to compare with: {error}",)
 
-    def _candidates(self, blocks: Blocks) -> list[Candidate]:
-        chosen = recipes(blocks.fit, self.settings.retrain)
-        if not len(blocks.select):
-            # Nothing to choose by: only the first recipe is worth its fit.
-            chosen = dict(list(chosen.items())[:1])
-        candidates = []
-        for done, (recipe, rows) in enumerate(chosen.items()):
-
-            def step(member: str, k: int, of: int, done: int = done, recipe: str = recipe) -> None:
-                self.progress(f"{recipe}: {member}", done * of + k, len(chosen) * of)
-
-            estimator = build(
-                self.settings.model.ensemble,
-                rows.schema,
-                seed=self.settings.retrain.seed,
-                threads=self.settings.retrain.threads,
-            )
-            fitted = fit(estimator, rows.X, rows.y, step)
-            score = None
-            if len(blocks.select):
-                score = self._scores(blocks.select, self._answers(fitted, blocks.select))[self.settings.metric]
-            candidates.append(Candidate(recipe, rows, fitted, score, parameters(estimator)))
-        return candidates
-
-    def _best(self, candidates: list[Candidate]) -> Candidate:
-        sign = 1 if higher_is_better(self.settings.metric) else -1
-        judged = [c for c in candidates if c.score is not None]
-        return max(judged, key=lambda c: sign * (c.score or 0.0)) if judged else candidates[0]
-
-    def _gate(self, blocks: Blocks, said: Answers, champion: LoadedVersion | None) -> GateVerdict:
-        metric = self.settings.metric
+    def _budget_ms(self, champion: LoadedVersion | None, rows: Rows) -> float | None:
+        """What one row may take, so that the mean response time would be what is allowed; less than it takes now."""
         if champion is None:
-            sentence = "no champion: no version was live"
-            return GateVerdict(verdict="no champion", metric=metric, rows=len(blocks.gate), sentence=sentence)
-        start = blocks.gate.block().start or ""
-        if start <= learnt_until(champion.metadata):
-            sentence = "cannot tell: no row is newer than what the live version has learnt or been chosen from"
-            return GateVerdict(verdict="cannot tell", metric=metric, rows=0, sentence=sentence)
-        if not _comparable(champion, blocks.gate):
-            sentence = "cannot tell: the live version has another target or takes inputs that are no longer there"
-            return GateVerdict(verdict="cannot tell", metric=metric, rows=0, sentence=sentence)
-        theirs = self._answers(champion.estimator, blocks.gate, champion)
-        y = blocks.gate.y
-        sign = 1 if higher_is_better(metric) else -1
+            return None
+        took = candidates_of.speed(champion.estimator, champion.schema, rows).row_ms
+        checks = [e for e in self.metrics.evaluations() if e.version == champion.id]
+        seen = checks[-1].service.by_version.get(champion.id) if checks else None
+        mean_s = seen.mean_s if seen and seen.mean_s else self.settings.monitor.max_response_s
+        return took * min(FASTER, self.settings.monitor.max_response_s / mean_s)
 
-        def advantage(rows: np.ndarray) -> float:
-            ours = _metric(self.settings.model.task, metric, y, said, rows)
-            others = _metric(self.settings.model.task, metric, y, theirs, rows)
-            return sign * (ours - others)
+    def _go_back(
+        self,
+        claimed: str,
+        version: LoadedVersion,
+        chosen: Selection,
+        champion: LoadedVersion,
+        blocks: Blocks,
+        by: str,
+        job: str | None,
+    ) -> Outcome:
+        """The best candidate was live before: nothing is published, and it goes live again if the gate lets it."""
+        self.versions.release(claimed)
+        hold = steering(self.metrics.events(), champion.id).hold
+        scores, verdict = chosen.scores, chosen.verdict
+        metric, best = self.settings.metric, scores[chosen.winner.name]
+        others = [f"{name} {value:.4g}" for name, value in scores.items() if value is not None and value != best]
+        told = f"{version.id}, live before, has {metric} {best:.4g} on the newest rows to select by"
+        why = f"{told} ({', '.join(others) or 'nothing else'}); {verdict.sentence}"
+        data = {"gate": msgspec.to_builtins(verdict), "chosen_until": blocks.gate.block().end, "candidates": scores}
+        if not verdict.passed or hold is not None:
+            why = "; ".join(filter(None, [why, hold]))
+            self._event("kept_out", why, version.id, by, job, **{**data, "chosen_until": None})
+            sentence = f"{champion.id} stays live: {why}"
+            return Outcome(version_id=version.id, promoted=False, sentence=sentence, metadata=version.metadata)
+        reason = f"an old version is the best again: {why}"
+        promotion = self.versions.activate(version.id, by=by, reason=reason)
+        self._event(WENT_BACK, reason, version.id, by, job, previous=promotion.previous, **data)
+        sentence = f"{version.id} is live: {reason}"
+        return Outcome(version_id=version.id, promoted=True, sentence=sentence, metadata=version.metadata)
 
-        return gate(
-            advantage,
-            len(blocks.gate),
-            metric=metric,
-            min_rows=self.settings.retrain.gate_min_rows,
-            margin=self.settings.retrain.gate_margin,
-            seed=self.settings.retrain.seed,
-        )
+    def _gating(self, winner: Candidate, version_id: str, by: str, job: str | None) -> None:
+        self.progress("gate", 0, 1)
+        self._event(GATING, f"{winner.name} meets the live version", version_id, by, job)
 
     def _promote(self, metadata: Metadata, promote: Promote, by: str, job: str | None) -> Outcome:
         version_id, verdict = metadata.version_id, metadata.gate
         hold = steering(self.metrics.events(), metadata.parent).hold
         wanted = {"always": True, "never": False, "gate": verdict.passed and hold is None}[promote]
+        data = {"gate": msgspec.to_builtins(verdict), "candidates": metadata.candidates}
         if wanted:
             how = verdict.sentence if promote == "gate" else "promoted by request, without the gate"
             reason = f"{metadata.reason}; {how}"
             promotion = self.versions.activate(version_id, by=by, reason=reason)
-            self._event("promoted", reason, version_id, by, job, previous=promotion.previous)
+            self._event("promoted", reason, version_id, by, job, previous=promotion.previous, **data)
             sentence = f"{version_id} is live: {how}"
         else:
             why = "kept out by request" if promote == "never" else "; ".join(filter(None, [verdict.sentence, hold]))
-            self._event("kept_out", why, version_id, by, job)
+            self._event("kept_out", why, version_id, by, job, **data)
             sentence = f"{version_id} is published but not live: {why}"
         return Outcome(version_id=version_id, promoted=wanted, sentence=sentence, metadata=metadata)
 
-    def _answers(self, estimator: Any, rows: Rows, version: LoadedVersion | None = None) -> Answers:
-        schema = version.schema if version else rows.schema
-        return answer_frame(estimator, schema, rows.frame[schema.names])
-
-    def _champion_scores(self, rows: Rows, champion: LoadedVersion | None) -> dict[str, float | None]:
-        if champion is None or not _comparable(champion, rows):
-            return {}
-        return self._scores(rows, self._answers(champion.estimator, rows, champion))
-
     def _scores(self, rows: Rows, said: Answers) -> dict[str, float | None]:
-        return scores(self.settings.model.task, rows.y, said.predictions, said.probabilities)
+        told = sample(self.settings.model.task, rows.y, said.predictions, said.probabilities)
+        return values(told, performance_check.names(self.settings))
 
     def _event(self, kind: str, reason: str, version: str, by: str, job: str | None, **data: Any) -> None:
         self.metrics.append(Event(kind=kind, reason=reason, version=version, by=by, data={"job": job, **data}))
-
-
-def _comparable(champion: LoadedVersion, rows: Rows) -> bool:
-    theirs, ours = champion.schema, rows.schema
-    same_question = (theirs.task, theirs.target) == (ours.task, ours.target)
-    return same_question and {(f.name, f.kind) for f in theirs.features} <= {(f.name, f.kind) for f in ours.features}
-
-
-def _metric(task: Any, metric: str, y: np.ndarray, said: Answers, rows: np.ndarray) -> float:
-    chances = [said.probabilities[i] for i in rows] if said.probabilities else None
-    value = scores(task, y[rows], [said.predictions[i] for i in rows], chances, only=metric)[metric]
-    return float("nan") if value is None else value

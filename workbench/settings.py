@@ -7,139 +7,30 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workbench.errors import SettingsError
-from workbench.records import METRICS, Task
+from workbench.records import METRICS
+from workbench.sections import (
+    AlertsSettings,
+    DriftSettings,
+    ModelSettings,
+    MonitorSettings,
+    PagesSettings,
+    PerformanceSettings,
+    ProbationSettings,
+    ReplaySettings,
+    RetrainSettings,
+    ServiceSettings,
+)
 
 FILE = "workbench.toml"
 PREFIX = "WORKBENCH_"
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelSettings(Section):
-    """What is predicted from what."""
-
-    name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    task: Task
-    target: str
-    data: str
-    time: str | None = None
-    features: tuple[str, ...] | None = None
-    key: tuple[str, ...] = ()
-    ensemble: str = "voting"
-
-
-class MonitorSettings(Section):
-    """What is kept, and how often it is looked at."""
-
-    window: int = Field(1000, ge=1, le=1_000_000)
-    history: int = Field(100_000, ge=1)
-    segment_rows: int = Field(5_000, ge=1)
-    fsync: Literal["never", "always"] = "never"
-    check_every_s: float = Field(30.0, gt=0)
-    period: str = Field("7D", pattern=r"^[1-9]\d*[Dh]$")
-    max_response_s: float = Field(1.0, gt=0)
-    false_alarm_rate: float = Field(0.01, gt=0, lt=1)
-
-
-class DriftSettings(Section):
-    """The smallest moves of an input that matter; smaller ones are no drift, however sure."""
-
-    min_mean_shift: float = Field(0.1, ge=0)
-    min_std_ratio: float = Field(1.15, ge=1)
-    min_distance: float = Field(0.1, ge=0, le=1)
-    min_missing_shift: float = Field(0.05, ge=0, le=1)
-    min_outside_share: float = Field(0.02, ge=0, le=1)
-    min_auc: float = Field(0.6, ge=0.5, le=1)
-    min_impact: float = Field(0.01, ge=0)
-
-
-class PerformanceSettings(Section):
-    """Which metric decides, which are watched beside it, and the smallest loss that counts, as a share of the holdout's
-    value. `own` metrics are named as scikit-learn's scorers are, or as module:function."""
-
-    metric: str | None = None
-    watch: tuple[str, ...] | None = None
-    own: tuple[str, ...] = ()
-    min_loss: float = Field(0.1, ge=0)
-    mature_quantile: float = Field(0.95, gt=0, le=1)
-    segment: str | None = None
-
-
-class RetrainSettings(Section):
-    """When a new version is trained, on what, and how it is admitted."""
-
-    automatic: bool = True
-    checks_in_a_row: int = Field(2, ge=1)
-    cooldown_s: float = Field(6 * 3600, ge=0)
-    max_attempts_a_day: int = Field(4, ge=1)
-    min_new_rows: int = Field(700, ge=1)
-    recipes: tuple[Literal["everything", "recent"], ...] = Field(("recent", "everything"), min_length=1)
-    recent_days: float = Field(60, gt=0)
-    holdout_share: float = Field(0.2, gt=0, lt=0.5)
-    select_rows: int = Field(300, ge=1)
-    gate_rows: int = Field(400, ge=1)
-    gate_min_rows: int = Field(300, ge=2)
-    gate_margin: float = Field(0.0, ge=0)
-    labelled_rows: int = Field(1_000_000, ge=1)
-    seed: int = 0
-    threads: int = Field(1, ge=1)
-
-
-class AlertsSettings(Section):
-    """Whom to tell of alarms, besides the log, and how patiently."""
-
-    webhook: str | None = Field(None, repr=False)
-    timeout_s: float = Field(10.0, gt=0)
-    give_up_after_s: float = Field(3600.0, ge=0)
-
-    @field_validator("webhook")
-    @classmethod
-    def _an_address(cls, webhook: str | None) -> str | None:
-        if webhook is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", webhook):
-            # It is not shown: who has the address can write to whom it leads.
-            raise ValueError("'alerts.webhook' is no address that begins with http:// or https:// and names a host")
-        return webhook
-
-
-class ServiceSettings(Section):
-    """Where the service answers, and whom."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1, le=65535)
-    workers: int = Field(1, ge=1, le=64)
-    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
-    max_rows: int = Field(10_000, ge=1)
-    heartbeat_s: float = Field(5.0, gt=0)
-    predict_token_file: str | None = None
-
-
-class PagesSettings(Section):
-    """Where the dashboard and JupyterLab answer."""
-
-    host: str = "127.0.0.1"
-    dashboard_port: int = Field(8866, ge=1, le=65535)
-    lab_port: int = Field(8888, ge=1, le=65535)
-    refresh_s: float = Field(2.0, gt=0)
-
-
-class ReplaySettings(Section):
-    """The traffic that `replay` sends: its rows carry the target, which follows as an actual."""
-
-    data: str | None = None
-    rows_per_s: float = Field(200.0, gt=0)
-    batch: int = Field(40, ge=1, le=10_000)
-    actual_delay: str = Field("1D", pattern=r"^\d+(D|h|min|s)$")
 
 
 class Settings(BaseSettings):
@@ -153,6 +44,7 @@ class Settings(BaseSettings):
     drift: DriftSettings = DriftSettings()
     performance: PerformanceSettings = PerformanceSettings()
     retrain: RetrainSettings = RetrainSettings()
+    probation: ProbationSettings = ProbationSettings()
     alerts: AlertsSettings = AlertsSettings()
     service: ServiceSettings = ServiceSettings()
     pages: PagesSettings = PagesSettings()
@@ -190,6 +82,11 @@ class Settings(BaseSettings):
     def metric(self) -> str:
         """The primary metric: the one asked for, or the usual one of the task."""
         return self.performance.metric or ("mae" if self.model.task == "regression" else "f1")
+
+    @property
+    def ensembles(self) -> tuple[str, ...]:
+        """What is trained: the ensembles that compete, or the model's own."""
+        return self.retrain.ensembles or (self.model.ensemble,)
 
     @property
     def watch(self) -> tuple[str, ...]:

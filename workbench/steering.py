@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from workbench.metrics_store import MetricsStore
-from workbench.records import Event
+from workbench.policy import Standing, standing
+from workbench.records import Event, Pointer
+from workbench.settings import Settings
 
 
 class Steering(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,13 @@ def steering(events: Sequence[Event], live: str | None) -> Steering:
         pinned_why=pinned.reason if pinned else "",
         accepted=accepted,
     )
+
+
+def stand(settings: Settings, metrics: MetricsStore, live: Pointer | None, *, running: bool, now: datetime) -> Standing:
+    """Where maintenance stands now, for those who show it."""
+    events = metrics.events()
+    hold = steering(events, live.version_id if live else None).hold
+    return standing(events, live, settings.retrain, now=now, running=running, hold=hold)
 
 
 def pause(metrics: MetricsStore, *, by: str, reason: str) -> Event:

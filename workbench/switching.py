@@ -31,6 +31,6 @@ def _tell(metrics: MetricsStore, kind: str, promotion: Promotion, before: str | 
             reason=promotion.reason,
             version=promotion.version_id,
             by=promotion.by,
-            data={"previous": before},
+            data={"previous": before, "generation": promotion.generation},
         )
     )

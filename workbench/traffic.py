@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -34,6 +35,7 @@ def summarise(
     now: datetime,
     window: int,
     max_response_s: float,
+    max_failed: float = 1.0,
     before: Uptime | None = None,
     version: str | None = None,
 ) -> ServiceResult:
@@ -47,6 +49,8 @@ def summarise(
         How many requests are looked at.
     max_response_s : float
         A mean response time above it is an alarm where its lower bound is, too, from 20 answered requests on.
+    max_failed : float
+        A share of requests answered with 5xx above it is an alarm where its lower bound is, too.
     before : Uptime, optional
         Uptime as of an earlier evaluation, so that heartbeats that are gone still count.
     version : str, optional
@@ -61,10 +65,11 @@ def summarise(
     by_version = {v: _of_version(v, served, beats, workers, now) for v, served in own.items()}
     judged = traffic if version is None else by_version.get(version, Traffic(requests=0, rows=0))
     times = _times(asked if version is None else own.get(version, []))
-    state, sentence = _verdict(judged, times, max_response_s)
+    state, sentence, cause = _verdict(judged, times, max_response_s, max_failed)
     return ServiceResult(
         state=state,
         sentence=sentence,
+        cause=cause,
         all=traffic,
         by_version=by_version,
         uptime=uptime(beats, now, before),
@@ -94,22 +99,28 @@ def _up_s(beats: Sequence[Heartbeat]) -> float:
     return sum(later - earlier for earlier, later, b in gaps if later - earlier <= MISSED_BEATS * b.every_s)
 
 
-def _verdict(traffic: Traffic, times: np.ndarray, max_response_s: float) -> tuple[State, str]:
+def _verdict(
+    traffic: Traffic, times: np.ndarray, max_response_s: float, max_failed: float
+) -> tuple[State, str, Literal["response_time", "failures"] | None]:
     n = traffic.requests
+    if traffic.share_5xx_interval is not None and n >= MIN_REQUESTS and traffic.share_5xx_interval[0] > max_failed:
+        return "alarm", f"{failures_told(traffic)} of {n} requests failed, allowed are {max_failed:.3g}", "failures"
     if traffic.p95_s is None or traffic.mean_interval_s is None:
         found = f"{n} requests" if n < MIN_REQUESTS else f"of {n} requests too few were answered"
         longest = f"; longest response {traffic.max_s * 1e3:.1f} ms" if traffic.max_s is not None else ""
-        return "insufficient", f"insufficient: {found}, {MIN_REQUESTS} are needed{longest}{_failed(traffic)}"
+        return "insufficient", f"insufficient: {found}, {MIN_REQUESTS} are needed{longest}{_failed(traffic)}", None
     figures = f"mean response {mean_told(traffic)}, p95 {p95_told(traffic)}"
     slow = times.mean() > max_response_s
     if slow and _surely_slower(times, max_response_s):
-        return "alarm", f"{figures}: slower than {max_response_s:g} s over {n} requests{_failed(traffic)}"
+        sentence = f"{figures}: slower than {max_response_s:g} s over {n} requests{_failed(traffic)}"
+        return "alarm", sentence, "response_time"
     if slow:
-        return "possible", (
+        sentence = (
             f"{figures}: perhaps slower than {max_response_s:g} s, by chance alone the mean of {n} requests can be so "
             f"far above it{_failed(traffic)}"
         )
-    return "ok", f"{figures} over {n} requests, {failures_told(traffic)} failed"
+        return "possible", sentence, None
+    return "ok", f"{figures} over {n} requests, {failures_told(traffic)} failed", None
 
 
 def _surely_slower(times: np.ndarray, limit: float) -> bool:

@@ -6,6 +6,7 @@ meets the champion on the third, whose rows are newer than anything either has l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from workbench.errors import DataError
 from workbench.features import align, infer_schema
 from workbench.functions import import_function
 from workbench.metrics_store import MetricsStore, join
-from workbench.records import Block, Metadata, Schema, utc_text
+from workbench.records import Block, Event, Metadata, Schema, utc_text
 from workbench.scores import label_text
-from workbench.settings import ModelSettings, RetrainSettings, Settings
+from workbench.sections import ModelSettings, RetrainSettings
+from workbench.settings import Settings
 from workbench.training_store import TrainingStore
 
 TIME = "event_time"
@@ -204,12 +206,20 @@ def _check(rows: Rows, model: ModelSettings) -> None:
         raise DataError(f"target {model.target!r} is {rows.y[0]} in every row; there is nothing to learn")
 
 
-def cut(rows: Rows, settings: RetrainSettings, champion: Metadata | None) -> Blocks:
+def cut(rows: Rows, settings: RetrainSettings, seen_until: str | None, several: bool = True) -> Blocks:
     """The blocks of a training, in event time.
 
     Without a champion the gate block is the newest `holdout_share` of the rows, and a select block is cut only where
-    recipes differ. With one, gate and select are the newest rows that the champion has neither learnt nor been chosen
-    from; where these are fewer than `gate_min_rows` the gate is what there is, and will say that it cannot tell.
+    there are several candidates. With one, gate and select are the newest rows that it has neither learnt nor been
+    chosen from; where these are fewer than `gate_min_rows` the gate is what there is, and will say that it cannot tell.
+    A few rows of one moment stay together.
+
+    Parameters
+    ----------
+    seen_until : ISO text, optional
+        The event time of the newest row the champion knows, as `seen_until` gives it; None without a champion.
+    several : bool
+        Whether more than one candidate will compete.
 
     Raises
     ------
@@ -217,28 +227,43 @@ def cut(rows: Rows, settings: RetrainSettings, champion: Metadata | None) -> Blo
         If nothing is left to fit.
     """
     n = len(rows)
-    if champion is None:
+    if seen_until is None:
         gate = max(1, round(n * settings.holdout_share))
-        several = len(recipes(rows.part(0, n - gate), settings)) > 1
-        select = min(settings.select_rows, gate) if several else 0
+        select = (
+            min(settings.select_rows, gate) if several and len(recipes(rows.part(0, n - gate), settings)) > 1 else 0
+        )
     else:
-        times = rows.frame[TIME].map(_stamp)
-        unseen = int((times > learnt_until(champion)).sum())
+        unseen = int((rows.frame[TIME] > pd.Timestamp(seen_until)).sum())
         gate = min(settings.gate_rows, unseen)
         select = min(settings.select_rows, unseen - gate)
         if not gate:
             # Nothing is newer than the champion: judged like a first version, and kept out as "cannot tell".
             gate = max(1, round(n * settings.holdout_share))
-    fit = n - gate - select
-    if fit < MIN_ROWS:
-        raise DataError(f"{fit} of {n} rows are left to fit after {select} to select and {gate} for the gate; too few")
-    return Blocks(rows.part(0, fit), rows.part(fit, fit + select), rows.part(fit + select, n))
+    begin_gate = _first_of_moment(rows, n - gate, gate)
+    begin_select = _first_of_moment(rows, max(begin_gate - select, 0), select) if select else begin_gate
+    if begin_select < MIN_ROWS:
+        raise DataError(
+            f"{begin_select} of {n} rows are left to fit after {begin_gate - begin_select} to select and "
+            f"{n - begin_gate} for the gate; too few"
+        )
+    return Blocks(rows.part(0, begin_select), rows.part(begin_select, begin_gate), rows.part(begin_gate, n))
 
 
-def learnt_until(version: Metadata) -> str:
-    """The event time of the newest row a version has learnt or been chosen from."""
+def _first_of_moment(rows: Rows, at: int, size: int) -> int:
+    """The first row of the same moment as row `at`: a moment that is cut in two would be on both sides of a block.
+
+    Where a moment has a large part of the block's rows (a batch that was asked at once), their order has to do.
+    """
+    times = rows.frame[TIME]
+    first = int(times.searchsorted(times.iloc[at])) if at < len(times) else at
+    return first if at - first <= max(1, size // 10) else at
+
+
+def seen_until(version: Metadata, events: Iterable[Event] = ()) -> str:
+    """The event time of the newest row a version has learnt or been chosen from; also when it was gone back to."""
     data = version.training_data
-    return max(block.end or "" for block in (data.fit, data.select, data.gate))
+    chosen = [str(e.data.get("chosen_until") or "") for e in events if e.version == version.version_id]
+    return max([block.end or "" for block in (data.fit, data.select, data.gate)] + chosen)
 
 
 def recipes(fit: Rows, settings: RetrainSettings) -> dict[str, Rows]:
@@ -249,9 +274,19 @@ def recipes(fit: Rows, settings: RetrainSettings) -> dict[str, Rows]:
         if recipe == "recent":
             rows = fit.since(fit.frame[TIME].iloc[-1] - pd.Timedelta(days=settings.recent_days))
         enough = len(rows) >= MIN_ROWS and len(pd.unique(rows.y)) > 1
-        if enough and all(len(rows) != len(other) for other in made.values()):
+        # Rows with weights are others than the same without.
+        if enough and (recipe == "decay" or all(len(rows) != len(r) for name, r in made.items() if name != "decay")):
             made[recipe] = rows
     return made or {"everything": fit}
+
+
+def weights(recipe: str, rows: Rows, settings: RetrainSettings) -> np.ndarray | None:
+    """How much each row counts: for `decay` half as much with each half-life that it is older than the newest."""
+    if recipe != "decay":
+        return None
+    times = rows.frame[TIME]
+    age = (times.iloc[-1] - times) / pd.Timedelta(days=settings.half_life_days)
+    return np.asarray(0.5 ** age.to_numpy(dtype=float))
 
 
 def _stamp(moment: pd.Timestamp) -> str:

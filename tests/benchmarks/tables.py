@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from workbench import drift, profiles
 from workbench.evaluation import DriftResult, FeatureProfile
 from workbench.features import infer_schema
-from workbench.settings import DriftSettings
+from workbench.sections import DriftSettings
 
 LIMITS = DriftSettings()
 RATE = 0.01

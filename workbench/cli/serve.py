@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("workbench.maintainer")
 CANCEL_S = 10.0
+# A version on probation is looked at so often, whatever the pace of the checks.
+WATCH_EVERY_S = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -113,11 +116,15 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     monitor = ModelMonitor(metrics, settings)
     maintainer = Maintainer(settings, monitor, versions, start=start, running=versions.retraining, tell=alerts.tell)
     log.info("maintaining %s as process %s", settings.root, os.getpid())
-    trouble = ""
-    while not stop.wait(settings.monitor.check_every_s):
+    trouble, due = "", time.monotonic()
+    while not stop.wait(min(WATCH_EVERY_S, settings.monitor.check_every_s)):
         jobs.bury()
         try:
-            decision = maintainer.cycle()
+            maintainer.watch()
+            if time.monotonic() >= due:
+                due = time.monotonic() + settings.monitor.check_every_s
+                decision = maintainer.cycle()
+                log.info("%s: %s", decision.action, decision.sentence)
         except WorkbenchError as error:
             # The same trouble again and again is one event, not one a cycle.
             if str(error) != trouble:
@@ -126,7 +133,6 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
             log.error("%s", error)
         else:
             trouble = ""
-            log.info("%s: %s", decision.action, decision.sentence)
     alerts.close()
     _end_job(jobs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -85,7 +86,9 @@ class _Bar:
     def __enter__(self) -> _Bar:
         from tqdm import tqdm
 
-        self._bar = tqdm(bar_format="{desc:<28} {bar:20} {n_fmt}/{total_fmt} {elapsed}", file=sys.stderr, leave=False)
+        self._bar = tqdm(
+            bar_format="{desc:<28} {bar:20} {n_fmt}/{total_fmt} {elapsed}<{remaining}", file=sys.stderr, leave=False
+        )
         return self
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -111,6 +114,7 @@ class _Reporter:
         from workbench.records import utc_now, utc_text
 
         self._jobs = jobs
+        self._begun = time.monotonic()
         self._job: Job = Job(
             id=job,
             state="running",
@@ -128,7 +132,10 @@ class _Reporter:
         return self
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        self._write(stage=stage, done=done, total=total)
+        if done == 0 or stage == "gate":
+            self._begun = time.monotonic()
+        took = time.monotonic() - self._begun
+        self._write(stage=stage, done=done, total=total, left_s=took / done * (total - done) if done else None)
 
     def finish(self, outcome: Outcome) -> None:
         self._write(state="done", version_id=outcome.version_id, sentence=outcome.sentence)

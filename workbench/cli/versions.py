@@ -20,13 +20,22 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def versions(context: typer.Context, as_json: Json = False) -> None:
+def versions(
+    context: typer.Context,
+    at: Annotated[str | None, typer.Option(help="Only which was live at this moment, like 2026-01-31T10:42Z.")] = None,
+    as_json: Json = False,
+) -> None:
     """List the versions, oldest first: which is live, why each was made, what the gate said."""
+    from workbench.records import parse_moment
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
     store = VersionStore(settings.versions_dir)
+    if at is not None:
+        was = store.pointer.live_at(parse_moment(at, "--at"))
+        print_json({"at": at, "live": was}) if as_json else print(was or "none was live yet")
+        return
     live, found = store.live_id(), store.all()
     if as_json:
         print_json({"live": live, "versions": found})
@@ -177,6 +186,8 @@ def show(
             for name, block in (("fit", data.fit), ("select", data.select), ("gate", data.gate))
         ),
         ("recipe", metadata.recipe),
+        ("candidates", ", ".join(f"{name} {number(v)}" for name, v in metadata.candidates.items()) or "-"),
+        ("costs", f"one row {number(metadata.row_ms, 3)} ms, file {number(metadata.artifact_mb, 3)} MiB"),
         ("metrics", ", ".join(f"{k} {number(v)}" for k, v in metadata.metrics.items())),
         ("live one's", ", ".join(f"{k} {number(v)}" for k, v in metadata.champion_metrics.items()) or "-"),
         ("gate", metadata.gate.sentence),

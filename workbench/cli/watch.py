@@ -35,7 +35,9 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     from workbench.jobs import Jobs
     from workbench.metrics_store import MetricsStore
     from workbench.monitor import ModelMonitor
+    from workbench.records import utc_now
     from workbench.settings import load_settings
+    from workbench.steering import stand
     from workbench.traffic_words import failures_told, mean_told, p95_told
     from workbench.version_store import VersionStore
 
@@ -46,6 +48,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     decisions = [e for e in events if e.kind == "decision"]
     summary = ModelMonitor(metrics, settings).summary()
     job = Jobs(settings, metrics).running()
+    where = stand(settings, metrics, live, running=job is not None, now=utc_now())
     if as_json:
         print_json(
             {
@@ -54,6 +57,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
                 "service": summary,
                 "evaluation": evaluations[-1] if evaluations else None,
                 "decision": decisions[-1] if decisions else None,
+                "maintenance": where,
                 "job": job,
                 "events": events[-20:],
             }
@@ -67,7 +71,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         ("service", f"{GLYPHS[summary.state]}: {summary.sentence}"),
         ("uptime", f"{summary.uptime.share:.2%} since {when(summary.uptime.since)}" if summary.uptime else "-"),
         ("workers", ", ".join(f"{w.worker} on {w.version}" for w in summary.workers) or "none is running"),
-        ("retrain", f"{job.stage} ({job.done}/{job.total}): {job.reason}" if job else "none under way"),
+        ("retrain", f"{job.stage} ({job.progress}): {job.reason}" if job else "none under way"),
+        ("maintenance", where.told),
         ("decision", decisions[-1].reason if decisions else "-"),
     ]
     print_table(settings.model.name, ["", ""], rows)

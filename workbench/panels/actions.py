@@ -184,7 +184,8 @@ class Actions(W.VBox):
         _visible(self.working, job is not None)
         if job is not None:
             self.progress.max, self.progress.value = max(job.total, 1), job.done
-            self.stage.value = tag("span", f"retraining ({job.by}: {job.reason}): {job.stage or 'starting'}")
+            told = f"{job.stage} ({job.progress})" if job.stage else "starting"
+            self.stage.value = tag("span", f"retraining ({job.by}: {job.reason}): {told}")
 
     def _say(self, text: str) -> None:
         self.status.value = Markup(f'<div class="wb-said" role="status">{tag("span", text)}</div>')

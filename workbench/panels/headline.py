@@ -33,7 +33,8 @@ class Headline(Panel):
     """Cards and the last decision's sentence."""
 
     def key(self, view: View) -> object:
-        return view.checked, view.happened, view.live, view.predictions, view.trouble, len(view.versions)
+        phase = view.standing.phase if view.standing else None
+        return view.checked, view.happened, view.live, view.predictions, view.trouble, len(view.versions), phase
 
     def draw(self, view: View) -> str:
         cards = "".join(_card(*card) for card in _cards(view))
@@ -105,6 +106,9 @@ def _sentences(view: View) -> str:
         )
     elif view.current is None and not view.trouble:
         lines.append("The live version has not been checked since it went live; checks start with traffic.")
+    if view.standing is not None and view.live is not None:
+        css = "wb-wait" if view.standing.phase in ("paused", "probation", "cooling down") else ""
+        lines.append(Markup(f"{tag('b', 'Maintenance')}: {tag('span', view.standing.told, css)}"))
     decision = next((e for e in reversed(view.events) if e.kind == "decision"), None)
     if decision:
         lines.append(

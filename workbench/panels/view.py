@@ -8,8 +8,10 @@ from workbench.errors import CorruptVersion
 from workbench.evaluation import Evaluation
 from workbench.jobs import Job, Jobs
 from workbench.metrics_store import MetricsStore
+from workbench.policy import Standing
 from workbench.records import Event, Metadata, Pointer
 from workbench.settings import Settings
+from workbench.steering import stand
 from workbench.version_store import VersionStore
 
 
@@ -24,6 +26,7 @@ class View:
     live: Pointer | None = None
     trouble: str = ""
     job: Job | None = None
+    standing: Standing | None = None
     predictions: int = 0
     width: int = 1_180
 
@@ -58,6 +61,7 @@ class Reader:
 
     def read(self, width: int = 1_180) -> View:
         live, trouble = self._live()
+        job = self.jobs.running()
         return View(
             settings=self.settings,
             evaluations=self.metrics.evaluations(),
@@ -65,7 +69,8 @@ class Reader:
             versions=self.versions.all(),
             live=live,
             trouble=trouble,
-            job=self.jobs.running(),
+            job=job,
+            standing=stand(self.settings, self.metrics, live, running=job is not None, now=self.jobs.clock()),
             predictions=len(self.metrics.prediction_ids()),
             width=width,
         )

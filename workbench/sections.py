@@ -1,0 +1,162 @@
+"""The sections of workbench.toml: each key with its default and what it may be."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from workbench.records import Task
+
+Recipe = Literal["everything", "recent", "decay"]
+Trigger = Literal["performance", "estimate", "drift", "model", "response_time", "failures"]
+TRIGGERS: tuple[Trigger, ...] = ("performance", "estimate", "drift", "model", "response_time", "failures")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(Section):
+    """What is predicted from what."""
+
+    name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    task: Task
+    target: str
+    data: str
+    time: str | None = None
+    features: tuple[str, ...] | None = None
+    key: tuple[str, ...] = ()
+    ensemble: str = "voting"
+    members: tuple[str, ...] = Field(("linear", "forest", "boosting"), min_length=1)
+
+
+class MonitorSettings(Section):
+    """What is kept, and how often it is looked at."""
+
+    window: int = Field(1000, ge=1, le=1_000_000)
+    history: int = Field(100_000, ge=1)
+    segment_rows: int = Field(5_000, ge=1)
+    fsync: Literal["never", "always"] = "never"
+    check_every_s: float = Field(30.0, gt=0)
+    period: str = Field("7D", pattern=r"^[1-9]\d*[Dh]$")
+    max_response_s: float = Field(1.0, gt=0)
+    max_failed: float = Field(0.05, gt=0, le=1)
+    false_alarm_rate: float = Field(0.01, gt=0, lt=1)
+
+
+class DriftSettings(Section):
+    """The smallest moves of an input that matter; smaller ones are no drift, however sure."""
+
+    min_mean_shift: float = Field(0.1, ge=0)
+    min_std_ratio: float = Field(1.15, ge=1)
+    min_distance: float = Field(0.1, ge=0, le=1)
+    min_missing_shift: float = Field(0.05, ge=0, le=1)
+    min_outside_share: float = Field(0.02, ge=0, le=1)
+    min_auc: float = Field(0.6, ge=0.5, le=1)
+    min_impact: float = Field(0.01, ge=0)
+
+
+class PerformanceSettings(Section):
+    """Which metric decides, which are watched beside it, and the smallest loss that counts, as a share of the holdout's
+    value (`min_estimated_loss` where it is estimated without actuals). `own` metrics are named as scikit-learn's
+    scorers are, or as module:function."""
+
+    metric: str | None = None
+    watch: tuple[str, ...] | None = None
+    own: tuple[str, ...] = ()
+    min_loss: float = Field(0.1, ge=0)
+    min_estimated_loss: float = Field(0.1, ge=0)
+    mature_quantile: float = Field(0.95, gt=0, le=1)
+    segment: str | None = None
+
+
+class RetrainSettings(Section):
+    """When a new version is trained, on what, and how it is admitted.
+
+    `triggers` are the alarms that start a retrain, `every_days` does so without one. Candidates are `recipes` (which
+    rows) x `ensembles` (default: that of [model]) and up to `past_versions` that were live before. A challenger must
+    win by `gate_margin`, in units of the metric; the limits (`max_...`) no advantage outweighs.
+    """
+
+    automatic: bool = True
+    triggers: tuple[Trigger, ...] = TRIGGERS
+    every_days: float | None = Field(None, gt=0)
+    checks_in_a_row: int = Field(2, ge=1)
+    cooldown_s: float = Field(6 * 3600, ge=0)
+    max_attempts_a_day: int = Field(4, ge=1)
+    min_new_rows: int = Field(700, ge=1)
+    recipes: tuple[Recipe, ...] = Field(("recent", "everything"), min_length=1)
+    recent_days: float = Field(60, gt=0)
+    half_life_days: float = Field(30, gt=0)
+    ensembles: tuple[str, ...] = ()
+    past_versions: int = Field(8, ge=0)
+    holdout_share: float = Field(0.2, gt=0, lt=0.5)
+    select_rows: int = Field(300, ge=1)
+    gate_rows: int = Field(400, ge=1)
+    gate_min_rows: int = Field(300, ge=2)
+    gate_margin: float = Field(0.0, ge=0)
+    max_row_ms: float | None = Field(None, gt=0)
+    max_artifact_mb: float | None = Field(None, gt=0)
+    max_segment_loss: float = Field(0.25, gt=0)
+    refit: bool = False
+    labelled_rows: int = Field(1_000_000, ge=1)
+    seed: int = 0
+    threads: int = Field(1, ge=1)
+
+
+class ProbationSettings(Section):
+    """How long a switch is watched, and what is worse enough to go back by itself."""
+
+    rows: int = Field(500, ge=1)
+    minutes: float = Field(60.0, gt=0)
+    max_failed: float = Field(0.02, ge=0, le=1)
+    max_slowdown: float = Field(2.0, ge=1)
+    max_shift: float = Field(1.0, gt=0)
+
+
+class AlertsSettings(Section):
+    """Whom to tell of alarms, besides the log, and how patiently."""
+
+    webhook: str | None = Field(None, repr=False)
+    timeout_s: float = Field(10.0, gt=0)
+    give_up_after_s: float = Field(3600.0, ge=0)
+
+    @field_validator("webhook")
+    @classmethod
+    def _an_address(cls, webhook: str | None) -> str | None:
+        if webhook is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", webhook):
+            # It is not shown: who has the address can write to whom it leads.
+            raise ValueError("'alerts.webhook' is no address that begins with http:// or https:// and names a host")
+        return webhook
+
+
+class ServiceSettings(Section):
+    """Where the service answers, and whom."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    max_rows: int = Field(10_000, ge=1)
+    heartbeat_s: float = Field(5.0, gt=0)
+    predict_token_file: str | None = None
+
+
+class PagesSettings(Section):
+    """Where the dashboard and JupyterLab answer."""
+
+    host: str = "127.0.0.1"
+    dashboard_port: int = Field(8866, ge=1, le=65535)
+    lab_port: int = Field(8888, ge=1, le=65535)
+    refresh_s: float = Field(2.0, gt=0)
+
+
+class ReplaySettings(Section):
+    """The traffic that `replay` sends: its rows carry the target, which follows as an actual."""
+
+    data: str | None = None
+    rows_per_s: float = Field(200.0, gt=0)
+    batch: int = Field(40, ge=1, le=10_000)
+    actual_delay: str = Field("1D", pattern=r"^\d+(D|h|min|s)$")
