@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 SETTLE_S = 90.0
+TOLD = (
+    "alarm",
+    "alarm_ended",
+    "retrain_started",
+    "retrain_failed",
+    "promoted",
+    "went_back",
+    "kept_out",
+    "switched",
+    "probation_passed",
+    "probation_lost",
+    "rolled_back",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -161,17 +174,7 @@ def _print_summary(settings: Settings, as_json: bool) -> None:
 
     metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
     metric, found = settings.metric, compare(settings, metrics, versions, now=utc_now())
-    told = (
-        "alarm",
-        "alarm_ended",
-        "retrain_started",
-        "promoted",
-        "kept_out",
-        "retrain_failed",
-        "switched",
-        "rolled_back",
-    )
-    events = [e for e in metrics.events() if e.kind in told]
+    events = [e for e in metrics.events() if e.kind in TOLD]
     if as_json:
         last = metrics.evaluations(1)
         print_json(
@@ -191,7 +194,7 @@ def _print_summary(settings: Settings, as_json: bool) -> None:
     )
     print_comparison(found)
     evaluations = metrics.evaluations()
-    for event in (e for e in events if e.kind == "promoted"):
+    for event in (e for e in events if e.kind in ("promoted", "went_back")):
         before = [e for e in evaluations if e.recorded_at < event.recorded_at and e.performance.state != "insufficient"]
         after = [e for e in evaluations if e.version == event.version and e.performance.state != "insufficient"]
         if before and after:
