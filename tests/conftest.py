@@ -1,6 +1,10 @@
 """Workspaces to test in: a small one made once and copied, so that no test waits for a training it does not look at."""
 
 import os
+
+# Before scikit-learn is loaded: on a busy machine two threads that wait for each other take many times as long as one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import threading
 import time
