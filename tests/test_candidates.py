@@ -1,0 +1,226 @@
+"""Who competes, and what becomes of the winner: through ModelRetrainer, on small workspaces."""
+
+import msgspec
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+
+from tests.conftest import make_workspace, trips
+from tests.test_retrainer import kinds, retrainer
+from tests.test_training_data import label
+from workbench import steering
+from workbench.candidates import past, row_ms
+from workbench.errors import DataError
+from workbench.metrics_store import MetricsStore
+from workbench.policy import LOST, WENT_BACK
+from workbench.records import Event
+from workbench.settings import load_settings
+from workbench.training_data import cut, gather, seen_until, weights
+from workbench.training_store import TrainingStore
+from workbench.version_store import VersionStore
+
+
+class Slow(RegressorMixin, BaseEstimator):
+    """Answers in proportion to its trees, so that fewer of them are faster."""
+
+    def __init__(self, n_estimators=64):
+        self.n_estimators = n_estimators
+
+    def fit(self, X, y, sample_weight=None):
+        self.model_ = Ridge().fit(X[["km", "stops"]], y, sample_weight)
+        return self
+
+    def predict(self, X):
+        for _ in range(self.n_estimators * 40):
+            answer = self.model_.coef_ @ self.model_.coef_
+        return self.model_.predict(X[["km", "stops"]]) + 0 * answer
+
+
+def slow():
+    return Slow()
+
+
+def numbers(X):
+    return X[["km", "stops"]]
+
+
+def knn():
+    from sklearn.preprocessing import FunctionTransformer
+
+    return make_pipeline(FunctionTransformer(numbers), KNeighborsRegressor())
+
+
+def with_retrain(settings, **changes):
+    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update=changes)})
+
+
+def with_model(settings, **changes):
+    return settings.model_copy(update={"model": settings.model.model_copy(update=changes)})
+
+
+def worlds(settings):
+    """The world turns (4 minutes a km) and a version learns it; then the old world comes back."""
+    label(settings, trips(300, seed=1, start="2026-02-01", minutes_a_km=4.0))
+    assert retrainer(settings).retrain("second").promoted
+    label(settings, trips(150, seed=2, start="2026-03-01"))
+
+
+def test_when_the_old_world_comes_back_so_does_its_version_and_nothing_is_published(trained):
+    worlds(trained)
+    outcome = retrainer(with_retrain(trained, recipes=("recent",), recent_days=25.0)).retrain(trigger="performance")
+    store, last = VersionStore(trained.versions_dir), MetricsStore.of(trained).events()[-1]
+    assert (outcome.version_id, outcome.promoted) == ("first", True)
+    assert (store.live_id(), store.ids()) == ("first", ["first", "second"])
+    assert (last.kind, last.version) == (WENT_BACK, "first")
+    assert "an old version is the best again: first, live before, has mae " in last.reason
+    assert last.data["gate"]["verdict"] == "better"
+    assert not list((trained.versions_dir / "models").glob("2*"))
+
+
+def test_a_version_that_was_gone_back_to_has_been_chosen_from_those_rows(trained):
+    worlds(trained)
+    retrainer(with_retrain(trained, recipes=("recent",), recent_days=25.0)).retrain()
+    metadata = VersionStore(trained.versions_dir).metadata("first")
+    events = MetricsStore.of(trained).events()
+    assert seen_until(metadata) < "2026-02" < "2026-03" < seen_until(metadata, events)
+
+
+def test_who_names_a_version_gets_one(trained):
+    worlds(trained)
+    outcome = retrainer(trained).retrain("third")
+    assert outcome.version_id == "third"
+    assert "version first" not in outcome.metadata.candidates
+
+
+def test_a_pinned_version_is_not_left_for_an_old_one(trained):
+    worlds(trained)
+    steering.pin(MetricsStore.of(trained), "second", by="test", reason="audit")
+    outcome = retrainer(with_retrain(trained, recipes=("recent",), recent_days=25.0)).retrain()
+    assert (outcome.promoted, VersionStore(trained.versions_dir).live_id()) == (False, "second")
+    assert "pinned to second: audit" in outcome.sentence
+    assert kinds(trained)[-1] == "kept_out"
+
+
+def test_neither_kept_out_versions_nor_those_that_lost_on_probation_are_candidates(trained):
+    label(trained, trips(300, seed=1, start="2026-02-01", minutes_a_km=4.0))
+    retrainer(trained).retrain("kept", promote="never")
+    retrainer(trained).retrain("second")
+    label(trained, trips(150, seed=2, start="2026-03-01"))
+    store, metrics = VersionStore(trained.versions_dir), MetricsStore.of(trained)
+    champion, events = store.load("second"), metrics.events()
+    rows = gather(trained, metrics, TrainingStore(trained.versions_dir))
+    blocks = cut(rows, trained.retrain, seen_until(champion.metadata, events))
+
+    def names(events, most=8):
+        return [c.name for c in past(store, champion, blocks, events, most=most)]
+
+    assert names(events) == ["version first"]
+    assert names([*events, Event(kind=LOST, reason="", version="first")]) == []
+    assert names(events, most=0) == []
+
+
+def test_recipes_and_ensembles_compete_each_with_each(trained):
+    label(trained, trips(150, seed=1, start="2026-02-01"))
+    both = with_retrain(trained, recipes=("everything", "decay"), ensembles=("voting", "tests.test_candidates:slow"))
+    outcome = retrainer(both).retrain("second")
+    assert set(outcome.metadata.candidates) == {
+        f"{recipe}, {kind}" for recipe in ("everything", "decay") for kind in both.ensembles
+    }
+    assert all(score is not None for score in outcome.metadata.candidates.values())
+
+
+def test_weights_halve_with_each_half_life(settings):
+    rows = gather(settings, MetricsStore.of(settings), TrainingStore(settings.versions_dir))
+    policy = settings.retrain.model_copy(update={"half_life_days": 1.0})
+    found = weights("decay", rows, policy)
+    assert found[-1] == 1.0
+    assert found[-1 - 24] == pytest.approx(0.5)
+    assert weights("everything", rows, policy) is None
+
+
+def test_decay_is_left_out_with_a_note_where_rows_cannot_be_weighed(trained):
+    label(trained, trips(150, seed=1, start="2026-02-01"))
+    own = with_retrain(with_model(trained, ensemble="tests.test_candidates:knn"), recipes=("everything", "decay"))
+    outcome = retrainer(own).retrain("second")
+    assert set(outcome.metadata.candidates) == {"everything"}
+    assert "recipe decay is left out: tests.test_candidates:knn takes no weights" in outcome.metadata.notes[0]
+    with pytest.raises(DataError, match="no recipe is left to train"):
+        retrainer(with_retrain(own, recipes=("decay",))).retrain("third")
+
+
+def test_a_retrain_for_slowness_halves_until_a_row_is_answered_in_time(trained):
+    slow = with_model(trained, ensemble="tests.test_candidates:slow")
+    retrainer(slow).retrain("slow", promote="always")
+    label(trained, trips(150, seed=1, start="2026-02-01"))
+    outcome = retrainer(slow).retrain("quick", trigger="response_time")
+    assert outcome.promoted, outcome.sentence
+    assert outcome.metadata.gate.verdict in ("better", "not worse")
+    assert outcome.metadata.parameters["n_estimators"] < 64
+    assert "halved" in outcome.metadata.notes[0]
+    store = VersionStore(trained.versions_dir)
+    rows = gather(trained, MetricsStore.of(trained), TrainingStore(trained.versions_dir))
+    was, is_ = (row_ms(store.load(name).estimator, rows) for name in ("slow", "quick"))
+    assert is_ < was
+
+
+def test_a_refitted_winner_learns_all_rows_and_says_that_it_is_not_itself_gated(trained):
+    label(trained, trips(300, seed=1, start="2026-02-01", minutes_a_km=4.0))
+    outcome = retrainer(with_retrain(trained, refit=True, recipes=("everything",))).retrain("second")
+    version = VersionStore(trained.versions_dir).load("second")
+    assert outcome.promoted
+    assert version.metadata.refitted
+    assert "not itself gated" in version.metadata.notes[-1]
+    assert version.profile[0].n == 700
+    # Its own errors on rows it has learnt would look far smaller.
+    assert version.holdout.score.n == 700
+    assert version.holdout.score.metrics["mae"] > 1.5
+
+
+def test_a_metric_of_ones_own_decides_the_whole_selection(tmp_path):
+    extra = '\n[performance]\nmetric = "neg_median_absolute_error"\nown = ["neg_median_absolute_error"]\n'
+    settings = make_workspace(tmp_path, extra=extra)
+    retrainer(settings).retrain("first")
+    label(settings, trips(300, seed=1, start="2026-02-01", minutes_a_km=4.0))
+    outcome = retrainer(settings).retrain("second")
+    assert outcome.metadata.gate.metric == "neg_median_absolute_error"
+    assert outcome.promoted
+    assert outcome.metadata.metrics["neg_median_absolute_error"] < 0
+
+
+def test_three_classes_are_trained_selected_and_gated(tmp_path):
+    settings = make_workspace(tmp_path, "classification", "to")
+    trips(400).assign(minutes=lambda f: f["to"].map({"north": 0, "south": 40, "east": 80}) + f["km"] / 10).to_csv(
+        tmp_path / "trips.csv", index=False
+    )
+    path = tmp_path / "workbench.toml"
+    path.write_text(path.read_text().replace('"km", "stops", "to"', '"km", "stops", "minutes"'))
+    outcome = retrainer(load_settings(settings.root)).retrain("first")
+    assert outcome.metadata.metrics["accuracy"] > 0.95
+    assert outcome.metadata.metrics["roc_auc"] > 0.95
+
+
+def test_rows_of_one_moment_do_not_stand_on_both_sides_of_a_block(tmp_path):
+    settings = make_workspace(tmp_path)
+    frame = trips(400)
+    frame["at"] = frame["at"].to_numpy().reshape(-1, 4)[:, 0].repeat(4)
+    frame.to_csv(tmp_path / "trips.csv", index=False)
+    rows = gather(settings, MetricsStore.of(settings), TrainingStore(settings.versions_dir))
+    for share in (0.1, 0.201, 0.2025):
+        blocks = cut(rows, settings.retrain.model_copy(update={"holdout_share": share}), None)
+        assert blocks.fit.block().end < blocks.gate.block().start
+
+
+def test_rows_of_one_single_moment_are_cut_by_their_order_and_trained_on(tmp_path):
+    settings = make_workspace(tmp_path)
+    trips(400).assign(at="2026-01-01T00:00:00").to_csv(tmp_path / "trips.csv", index=False)
+    assert retrainer(settings).retrain("first").promoted
+
+
+def test_what_a_candidate_costs_is_in_the_metadata(trained):
+    metadata = VersionStore(trained.versions_dir).metadata("first")
+    assert 0 < metadata.row_ms < 1_000
+    size = (trained.versions_dir / "models" / "first" / "model.joblib").stat().st_size
+    assert metadata.artifact_mb == pytest.approx(size / 2**20, rel=0.01)
+    assert msgspec.json.decode(msgspec.json.encode(metadata), type=type(metadata)) == metadata
