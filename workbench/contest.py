@@ -16,7 +16,7 @@ from sklearn import config_context
 from workbench.ensemble import Answers
 from workbench.gate import CONFIDENCE, gate
 from workbench.records import GateVerdict, Task
-from workbench.scores import Sample, higher_is_better, sample, values
+from workbench.scores import Sample, higher_is_better, loss, sample, values
 from workbench.sections import RetrainSettings
 
 # A segment with fewer rows on the gate says nothing of itself.
@@ -153,13 +153,12 @@ class Contest:
         worst: tuple[float, str] | None = None
         for name in names:
             rows = np.flatnonzero(groups == name)
-            was = values(theirs.take(rows), (self.metric,))[self.metric]
-            found = self.compare(
-                ours, theirs, rows, min_rows=SEGMENT_ROWS, confidence=1 - (1 - CONFIDENCE) / len(names)
-            )
-            if found.verdict != "worse" or not was or found.advantage is None:
+            was, is_ = (values(part.take(rows), (self.metric,))[self.metric] for part in (theirs, ours))
+            lost = loss(self.metric, is_, was)
+            if lost is None or lost <= self.settings.max_segment_loss:
                 continue
-            lost = -found.advantage / abs(was)
-            if lost > self.settings.max_segment_loss and (worst is None or lost > worst[0]):
+            confidence = 1 - (1 - CONFIDENCE) / len(names)
+            found = self.compare(ours, theirs, rows, min_rows=SEGMENT_ROWS, confidence=confidence)
+            if found.verdict == "worse" and (worst is None or lost > worst[0]):
                 worst = lost, f"segment {name} is {lost:.0%} worse over {len(rows)} rows"
         return [worst[1]] if worst else []

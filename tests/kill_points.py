@@ -1,0 +1,115 @@
+"""Does a deed in a copy of a workspace again and again, each time killed with SIGKILL one write later than before.
+
+    python -m tests.kill_points WORKSPACE publish|activate|rollback
+
+Forks after everything is imported; prints a JSON line a round: what was live afterwards, and what the next start found.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from itertools import count
+from pathlib import Path
+
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from workbench import switching
+from workbench.metrics_store import MetricsStore
+from workbench.retrainer import ModelRetrainer
+from workbench.settings import Settings, load_settings
+from workbench.version_store import VersionStore
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")
+
+
+def numbers(frame):
+    return frame[["km", "stops"]]
+
+
+def ridge():
+    return make_pipeline(FunctionTransformer(numbers), Ridge())
+
+
+def stores(settings: Settings) -> tuple[VersionStore, MetricsStore]:
+    return VersionStore(settings.versions_dir), MetricsStore.of(settings)
+
+
+def publish(settings: Settings) -> None:
+    ModelRetrainer(settings, *stores(settings)).retrain("second", promote="always")
+
+
+def activate(settings: Settings) -> None:
+    switching.activate(*stores(settings), "zero", by="test", reason="kill")
+
+
+def rollback(settings: Settings) -> None:
+    switching.rollback(*stores(settings), by="test", reason="kill")
+
+
+DEEDS = {"publish": publish, "activate": activate, "rollback": rollback}
+
+
+def die_at(number: int, folder: Path) -> None:
+    """Arrange for death just before the `number`th change below the folder."""
+    left = number
+
+    def watch(event: str, args: tuple[object, ...]) -> None:
+        nonlocal left
+        if event == "open" and not (isinstance(args[2], int) and args[2] & WRITES):
+            return
+        if (event == "open" or event in CHANGES) and str(args[0]).startswith(str(folder)):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+
+
+def aftermath(settings: Settings) -> dict[str, object]:
+    """What the next start finds; it raises where a hand would be needed."""
+    versions, metrics = stores(settings)
+    live = versions.live()
+    assert live is not None
+    versions.load(live.version_id)
+    events = [e.kind for e in metrics.events()]
+    with versions.retrain_lock().acquire(timeout=1):
+        swept = versions.sweep()
+        for name in versions.ids():
+            versions.load(name)
+        if "second" not in versions.ids():
+            versions.claim("second")
+            versions.release("second")
+    switching.activate(versions, metrics, "first", by="test", reason="afterwards")
+    log = versions.pointer.log()
+    generations = [p.generation for p in log]
+    assert generations == list(range(1, len(log) + 1)), generations
+    left = [p.name for p in (versions.folder / "models").iterdir() if p.name not in versions.ids()]
+    return {"live": live.version_id, "ids": versions.ids(), "events": events, "swept": swept, "left": left}
+
+
+def main() -> None:
+    root, deed = Path(sys.argv[1]), sys.argv[2]
+    for number in count(1):
+        with tempfile.TemporaryDirectory() as folder:
+            settings = load_settings(shutil.copytree(root, Path(folder) / "ws"))
+            child = os.fork()
+            if child == 0:
+                die_at(number, settings.root)
+                DEEDS[deed](settings)
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+            killed = os.WIFSIGNALED(status)
+            assert killed or os.waitstatus_to_exitcode(status) == 0
+            print(json.dumps({"number": number, "killed": killed, **aftermath(settings)}), flush=True)
+            if not killed:
+                return
+
+
+if __name__ == "__main__":
+    main()
