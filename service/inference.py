@@ -73,7 +73,7 @@ class Serving:
 @router.post(
     "/predict",
     response_model=PredictResponse,
-    responses={422: {"model": Problems}, 503: {"model": ErrorBody}},
+    responses={422: {"model": Problems}, 500: {"model": ErrorBody}, 503: {"model": ErrorBody}},
     dependencies=[Depends(app_client)],
 )
 def predict(request: Request, body: PredictRequest) -> Response:
@@ -93,6 +93,11 @@ def predict(request: Request, body: PredictRequest) -> Response:
         raise RequestValidationError(
             [{"row": None, "field": None, "message": f"the model refuses: {error}"}]
         ) from error
+    except Exception as error:
+        # A model may raise anything; the client learns which version failed, the log why.
+        log.exception("%s failed", version.id)
+        told = f"version {version.id} failed on these instances ({type(error).__name__}); the service's log says why"
+        raise HTTPException(500, told, {"X-Model-Version": version.id}) from error
     request_id = request_id_of(request)
     recorded = monitor.record_rows(
         body.instances,

@@ -138,12 +138,13 @@ def _failures(evidence: Evidence, settings: ProbationSettings) -> str | None:
 
 def _slowness(evidence: Evidence, settings: ProbationSettings, max_response_s: float) -> str | None:
     now, before = evidence.since, evidence.before
-    if now.p95_s is None or now.p95_interval_s is None or before.p95_interval_s is None:
+    if now.p95_s is None or now.p95_interval_s is None or before.p95_s is None:
         return None
-    allowed = max(settings.max_slowdown * before.p95_interval_s[1], NOTABLE * max_response_s)
+    # A single long pause before the switch would let anything pass if its upper bound were what is compared with.
+    allowed = max(settings.max_slowdown * before.p95_s, NOTABLE * max_response_s)
     if now.p95_interval_s[0] <= allowed:
         return None
-    return f"p95 of the response time is {now.p95_s * 1e3:.3g} ms, before the switch {(before.p95_s or 0) * 1e3:.3g} ms"
+    return f"p95 of the response time is {now.p95_s * 1e3:.3g} ms, before the switch {before.p95_s * 1e3:.3g} ms"
 
 
 def _errors(evidence: Evidence, min_loss: float) -> str | None:
