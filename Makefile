@@ -51,9 +51,11 @@ test: lint ## everything: also real processes, notebooks, and the dashboard in C
 	$(BIN)/python -m pytest -q -rs
 	$(MAKE) --no-print-directory notebooks
 
-benchmarks: setup ## measure drift and quality verdicts: false alarms, power, delay, cost, other tools beside them (35 minutes)
+benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost (45 minutes)
 	@$(BIN)/python -m tests.benchmarks.drift_proof
 	@$(BIN)/python -m tests.benchmarks.performance_proof
+	@$(BIN)/python -m tests.benchmarks.selection_proof
+	@$(BIN)/python -m tests.benchmarks.beside_a_retrain
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \

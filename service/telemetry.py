@@ -20,6 +20,7 @@ from service.inference import Serving
 from workbench.metrics_store import MetricsStore
 from workbench.records import Heartbeat, State, utc_now, utc_text
 from workbench.records import Request as RequestRecord
+from workbench.steering import steering
 
 log = logging.getLogger("workbench.service")
 router = APIRouter(tags=["telemetry"])
@@ -130,6 +131,8 @@ class EvaluationCollector(Collector):
         self._store = store
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        held = steering(self._store.events(), None).hold is not None
+        yield GaugeMetricFamily("workbench_held", "1 while people hold the automation (pause, pin).", value=int(held))
         evaluations = self._store.evaluations()
         if not evaluations:
             return

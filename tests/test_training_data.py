@@ -160,3 +160,27 @@ def test_equal_training_rows_are_kept_once_and_damage_is_found(tmp_path):
 
     with pytest.raises(CorruptVersion, match="missing or changed"):
         store.load(digest)
+
+
+def test_rows_to_fit_that_are_all_of_one_class_are_an_error_before_training(tmp_path):
+    settings = make_workspace(tmp_path, "classification", "slow")
+    trips(400).assign(slow=lambda f: (np.arange(len(f)) >= 330).astype(int)).to_csv(tmp_path / "trips.csv", index=False)
+    with pytest.raises(DataError, match=r"all 320 rows that are left to fit, up to 2026-01-14.* have the target 0"):
+        cut(rows_of(settings), settings.retrain, None)
+
+
+def test_a_column_that_is_there_twice_is_named(settings, monkeypatch):
+    frame = trips(400)
+    frame.insert(1, "km", 0.0, allow_duplicates=True)
+    monkeypatch.setattr("workbench.training_data.read_source", lambda *_: frame)
+    with pytest.raises(DataError, match="more than one column 'km'"):
+        rows_of(settings)
+
+
+def test_times_of_several_zones_are_put_on_one_clock(settings):
+    frame = trips(400)
+    frame["at"] = frame["at"] + np.where(np.arange(400) % 2, "+02:00", "Z")
+    frame.to_csv(settings.root / "trips.csv", index=False)
+    rows = rows_of(settings)
+    assert rows.frame["event_time"].is_monotonic_increasing
+    assert str(rows.frame["event_time"].dt.tz) == "UTC"

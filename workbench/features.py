@@ -62,6 +62,9 @@ def infer_schema(
         raise DataError(
             f"the data have no column {', '.join(map(repr, missing))}; they have {', '.join(map(str, frame.columns))}"
         )
+    twice = [c for c in [*reserved, *chosen] if list(frame.columns).count(c) > 1]
+    if twice:
+        raise DataError(f"the data have more than one column {twice[0]!r}; rename or drop all but one")
     clash = [c for c in chosen if c in reserved]
     if clash:
         raise DataError(f"{clash[0]!r} is the target or the time column and cannot be a feature, too")

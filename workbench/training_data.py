@@ -246,7 +246,13 @@ def cut(rows: Rows, settings: RetrainSettings, seen_until: str | None, several: 
             f"{begin_select} of {n} rows are left to fit after {begin_gate - begin_select} to select and "
             f"{n - begin_gate} for the gate; too few"
         )
-    return Blocks(rows.part(0, begin_select), rows.part(begin_select, begin_gate), rows.part(begin_gate, n))
+    blocks = Blocks(rows.part(0, begin_select), rows.part(begin_select, begin_gate), rows.part(begin_gate, n))
+    if len(pd.unique(blocks.fit.y)) < 2:
+        raise DataError(
+            f"all {len(blocks.fit)} rows that are left to fit, up to {blocks.fit.block().end}, have the target "
+            f"{blocks.fit.y[0]}; there is nothing to learn before the newest rows, which are held out"
+        )
+    return blocks
 
 
 def _first_of_moment(rows: Rows, at: int, size: int) -> int:

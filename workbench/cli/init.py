@@ -26,7 +26,8 @@ target   = "{target}"
 data     = "{data}"   # a CSV or Parquet file (relative to this folder), or "module:function"
 {time}
 # features = [{features}]   # default: every other column
-ensemble = "voting"   # linear + forest + boosting; or "module:function" returning a scikit-learn estimator
+ensemble = "voting"   # a vote of members; or "module:function" returning a scikit-learn estimator
+# members = ["linear", "forest", "boosting"]   # also extra_trees, gradient_boosting, or "module:function"
 
 [monitor]
 window        = 1000      # predictions every statistic looks at
@@ -46,8 +47,16 @@ min_loss = 0.1            # a smaller loss is no alarm, however sure: a share of
 
 [retrain]
 automatic    = true       # retrain when an alarm stands
+# triggers   = ["performance", "estimate", "drift", "model", "response_time", "failures"]   # which alarms do
+# every_days = 30         # also without an alarm
+recipes      = ["recent", "everything"]   # candidates: the last `recent_days`, all rows, or "decay": weights that halve
+past_versions = 8         # versions that were live before compete, too: an old world may come back
 cooldown_s   = 21600      # at least six hours between attempts
 min_new_rows = 700        # labelled predictions to learn from, at least
+
+[probation]
+rows    = 500             # predictions for which a new version is watched beside the one before
+minutes = 60              # ... or so long, whichever is over first; what is worse is rolled back by itself
 
 # [alerts]
 # webhook = "https://..."  # is told, as JSON, when an alarm begins and when it ends
