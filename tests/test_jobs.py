@@ -107,3 +107,16 @@ def test_a_killed_training_frees_the_lock_and_its_id_for_the_next(jobs):
     until(lambda: jobs.read(again.id).state not in ("starting", "running"))
     assert jobs.read(again.id).state == "done"
     assert VersionStore(jobs.settings.versions_dir).ids() == ["first", "second"]
+
+
+def test_the_time_left_follows_from_the_steps_done(settings, monkeypatch):
+    from workbench.cli import train
+
+    jobs, now = Jobs(settings, MetricsStore.of(settings)), [100.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    report = train._Reporter(jobs, "j-1", None, "test", "manual", "test")
+    report("recent: linear", 0, 8)
+    assert jobs.read("j-1").progress == "0/8"
+    now[0] += 6.0
+    report("recent: boosting", 2, 8)
+    assert jobs.read("j-1").progress == "2/8, about 18 s left"

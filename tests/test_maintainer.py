@@ -193,3 +193,28 @@ def test_a_second_look_at_the_same_rows_is_no_second_check_in_a_row(shop):
     shop.restart()
     shop.clock.forward(seconds=1)
     assert shop.maintainer.cycle().reason == "suspected: performance in alarm in 1 of 2 checks in a row"
+
+
+def test_after_a_lost_gate_the_alarm_stays_and_the_cooldown_runs(shop):
+    def lost(decision):
+        shop.started.append(decision)
+        shop.metrics.append(Event(kind=ATTEMPT, reason=decision.reason), Event(kind="kept_out", reason="worse"))
+
+    shop.maintainer.start = lost
+    lose(shop, 2)
+    (decision,) = lose(shop, 1)
+    assert (decision.trigger, decision.phase) == ("performance", "cooling down")
+    assert decision.refusal.startswith("cooling down until")
+    assert [e.kind for e in shop.told] == ["alarm"]
+
+
+def test_a_schedule_is_kept_without_any_traffic(shop):
+    shop.turn()
+    weekly = shop.settings.retrain.model_copy(update={"every_days": 7, "min_new_rows": 1})
+    shop.settings = shop.settings.model_copy(update={"retrain": weekly})
+    shop.restart()
+    shop.clock.forward(days=6)
+    assert shop.maintainer.cycle().trigger is None
+    shop.clock.forward(days=2)
+    assert shop.maintainer.cycle().trigger == "schedule"
+    assert [d.trigger for d in shop.started] == ["schedule"]

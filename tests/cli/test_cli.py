@@ -193,3 +193,10 @@ def test_main_py_is_the_door():
         [sys.executable, "main.py", "--help"], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert "train" in done.stdout
+
+
+def test_which_version_was_live_at_a_moment_is_one_call(trained):
+    assert run(trained, "versions", "--at=2001-01-01T10:42Z").strip() == "none was live yet"
+    assert run(trained, "versions", "--at=2100-01-01T10:42Z").strip() == "first"
+    assert json.loads(run(trained, "versions", "--at=2100-01-01", "--json"))["live"] == "first"
+    assert "--at = 'noon' is no moment" in run(trained, "versions", "--at=noon", code=2)

@@ -24,3 +24,16 @@ def test_status_shows_requests_of_all_versions_and_of_each(settings):
     assert "15.0 ms (" in shown["first"]
     assert "longest 500.0 ms" in shown["second"]
     assert "20.0% (3.6% to 62.4%)" in shown["second"]
+
+
+def test_status_says_what_maintenance_is_at_and_who_holds_it(trained):
+    def told():
+        output = CliRunner().invoke(app, ["--root", str(trained.root), "status"]).output
+        return next(line for line in output.splitlines() if "maintenance" in line)
+
+    assert "steady" in told() or "cooling down until" in told()
+    CliRunner().invoke(app, ["--root", str(trained.root), "pause", "--reason=holidays"])
+    assert "paused: holidays" in told()
+    CliRunner().invoke(app, ["--root", str(trained.root), "resume"])
+    CliRunner().invoke(app, ["--root", str(trained.root), "pin", "first", "--reason=audit"])
+    assert "paused: pinned to first: audit" in told()

@@ -149,3 +149,19 @@ def test_a_viewer_loads_neither_scikit_learn_nor_the_service(trained, traffic):
     )
     done = subprocess.run([sys.executable, "-c", code, str(trained.root)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_maintenance_is_at_is_told_and_a_pause_is_not_overlooked(trained, traffic):
+    page = Dashboard(trained)
+    assert "Maintenance</b>: " in text(page.headline)
+    assert "paused" not in text(page.headline)
+    traffic.metrics.append(Event(kind="paused", reason="holidays"))
+    page.refresh()
+    assert "paused: holidays" in text(page.headline)
+    assert "‖ paused" in text(page.events)
+
+
+def test_a_version_that_has_just_gone_live_is_said_to_be_on_probation(trained, traffic):
+    traffic.versions.pointer.switch("second", by="test", reason="test")
+    traffic.versions.pointer.switch("first", by="test", reason="test")
+    assert "probation: the live version is on probation" in text(Dashboard(trained).headline)

@@ -186,10 +186,22 @@ def test_one_version_is_compared_with_nothing(shared, one):
 def test_pause_accept_and_resume_are_told_and_in_force(client):
     ask(client, "POST", "/pause", json={"reason": "holidays"})
     ask(client, "POST", "/accept", json={"feature": "km", "reason": "longer"})
-    told = ask(client, "GET", "/summary")[1]["steering"]
+    summary = ask(client, "GET", "/summary")[1]
+    told = summary["steering"]
     assert (told["paused"], told["accepted"]) == ("holidays", {"km": "longer"})
+    assert (summary["maintenance"]["phase"], summary["maintenance"]["hold"]) == ("paused", "paused: holidays")
+    assert "workbench_held 1.0" in client.get("/metrics").text
     ask(client, "POST", "/pause", json={"paused": False})
-    assert ask(client, "GET", "/summary")[1]["steering"]["paused"] is None
+    summary = ask(client, "GET", "/summary")[1]
+    assert (summary["steering"]["paused"], summary["maintenance"]["hold"]) == (None, None)
+    assert "workbench_held 0.0" in client.get("/metrics").text
+
+
+def test_which_version_was_live_at_a_moment_is_one_call(client):
+    assert ask(client, "GET", "/versions?at=2001-01-01T10:42:00Z")[1]["live_at"] is None
+    assert ask(client, "GET", "/versions?at=2100-01-01T10:42:00Z")[1]["live_at"] == "first"
+    status, body = ask(client, "GET", "/versions?at=noon")
+    assert (status, "at = 'noon' is no moment" in body["detail"][0]["message"]) == (422, True)
 
 
 @pytest.mark.slow
