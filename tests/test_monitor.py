@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import msgspec
 import numpy as np
 import pytest
@@ -5,12 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error
 
-from tests.conftest import trips, unloaded
+from tests.conftest import make_workspace, trips, unloaded
 from workbench import steering
+from workbench.ensemble import answer
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.records import Heartbeat, Request
+from workbench.retrainer import ModelRetrainer
 from workbench.version_store import VersionStore
 
 
@@ -200,3 +204,45 @@ def test_a_move_that_hardly_moves_the_predictions_is_no_more_than_possible_drift
     assert (alone.drift.state, weighed.drift.state) == ("drift", "possible")
     assert weighed.drift.features[0].sentence.endswith("only")
     assert weighed.model.impacts[0].feature == "to"
+
+
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory):
+    """A version with a holdout that is large enough to learn its error from."""
+    made = make_workspace(tmp_path_factory.mktemp("estimate") / "ws", extra="\n[monitor]\nwindow = 200\n")
+    trips(1_000).to_csv(made.root / "trips.csv", index=False)
+    ModelRetrainer(made, VersionStore(made.versions_dir), MetricsStore.of(made)).retrain("first")
+    return made, VersionStore(made.versions_dir).load("first")
+
+
+def serve_and_label(answering, folder, clock, parts):
+    """(rows, hours until their actuals, which get one at all): a row an hour, as the version answers it."""
+    settings, live = answering
+    monitor = ModelMonitor(MetricsStore(folder, window=200, clock=clock), settings, clock=clock)
+    due = []
+    for seed, (rows, hours, labelled) in enumerate(parts):
+        frame = trips(rows, seed=seed + 1)
+        outputs = answer(live.estimator, live.schema, to_rows(frame[live.schema.names])).predictions
+        errors = np.abs(frame["minutes"] - outputs)
+        for i, row in enumerate(to_rows(frame[live.schema.names])):
+            clock.forward(hours=1)
+            done = monitor.record(row, outputs[i], version="first", response_s=0.01)
+            if labelled(errors[i]):
+                due.append((clock.now + timedelta(hours=hours), done.id, frame["minutes"][i]))
+            monitor.feedback([(name, y) for when, name, y in due if when <= clock.now])
+            due = [late for late in due if late[0] > clock.now]
+    return monitor.check(live)
+
+
+def test_the_estimate_stands_beside_what_the_actuals_said(answering, tmp_path, clock):
+    checked = serve_and_label(answering, tmp_path, clock, [(400, 10, lambda error: True)])
+    found = checked.estimate
+    assert (found.state, found.trusted, found.gap, found.n) == ("ok", True, None, 200)
+    assert [c.n for c in found.record] == [50] * 7
+    assert found.low < checked.performance.metrics["mae"] < found.high
+
+
+def test_labels_that_come_first_and_of_the_worst_are_not_in_the_track_record(answering, tmp_path, clock):
+    hard = (200, 1, lambda error: error > 3)
+    found = serve_and_label(answering, tmp_path, clock, [(400, 150, lambda error: True), hard]).estimate
+    assert (found.trusted, found.gap) == (True, None)

@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from workbench import drift, performance_check, profiles, scores
+from workbench import drift, labels, performance_check, profiles, scores
 from workbench.evaluation import (
     DriftResult,
     Evaluation,
@@ -106,7 +106,7 @@ def evaluate(
         previous=previous,
         model=view,
         performance=quality,
-        estimate=_estimate(own, inputs, history, actuals, quality, model, settings),
+        estimate=_estimate(own, inputs, history, actuals, _matured(quality, now), model, settings),
         thresholds={
             "drift": settings.drift.model_dump(),
             "performance": settings.performance.model_dump(mode="json"),
@@ -155,16 +155,24 @@ def _model_view(
         )
 
 
+def _matured(quality: PerformanceResult, now: str) -> str:
+    """Predictions recorded up to then had the time to get their labels."""
+    return labels.mature_until(quality.labels.mature_after_s if quality.labels else None, now=now)
+
+
 def _estimate(
     own: Sequence[Prediction],
     inputs: pd.DataFrame,
     history: Sequence[Prediction],
     actuals: Mapping[str, Actual],
-    quality: PerformanceResult,
+    limit: str,
     model: LoadedVersion | None,
     settings: Settings,
 ) -> EstimateResult:
-    """The error of the window without its actuals, and how well that went where actuals came."""
+    """The error of the window without its actuals, and how well that went where actuals came.
+
+    Its record is of predictions recorded up to `limit`: the labels that come first may be of the hard ones.
+    """
     base = EstimateResult(state="insufficient", sentence="", metric=settings.metric, n=len(own))
     if model is None or model.holdout is None:
         return msgspec.structs.replace(base, sentence="insufficient: the version could not be asked")
@@ -174,7 +182,7 @@ def _estimate(
 
     task, classes, window = model.schema.task, model.holdout.classes, settings.monitor.window
     part = max(window // PART, 1)
-    told = [p for p in history if p.version == model.id and p.id in actuals][-part * PARTS :]
+    told = [p for p in history if p.version == model.id and p.recorded_at <= limit and p.id in actuals][-part * PARTS :]
     frame, _ = window_frame([p.inputs for p in told], model.schema)
 
     def sample(rows: Sequence[Prediction], true: Sequence[object]) -> scores.Sample:
