@@ -49,9 +49,10 @@ class Forecast:
     """What is expected of some rows: their metric, and each row's loss.
 
     `variance` is that of each row's loss, `losses` what the row would lose as each class, shape (n, classes). `ahead`
-    has the expected losses on the holdout's terms: their mean is larger than the holdout's where the metric is worse.
-    `learnt` is how many rows of the holdout the level of the loss was learnt from, in effect, and `moved` the same of
-    the difference to the holdout's level: few where the inputs are far from the holdout's.
+    has the expected losses on the holdout's terms: their mean is larger than the holdout's where the metric is worse,
+    by so much times `size`: how large the denominators of shares are here, as a multiple of the holdout's. `learnt` is
+    how many rows of the holdout the level of the loss was learnt from, in effect, and `moved` the same of the
+    difference to the holdout's level: few where the inputs are far from the holdout's.
     """
 
     metric: str
@@ -62,6 +63,7 @@ class Forecast:
     learnt: float
     moved: float
     losses: np.ndarray | None = None
+    size: float = 1.0
 
     def surprise(self, said: Sample) -> np.ndarray:
         """How much more than expected each row lost by its actual; shape (n,)."""
@@ -131,25 +133,13 @@ class ErrorModel:
         """Whether the answers carry what this was learnt from: probabilities, or none."""
         return not self.by_chances or said.chances is not None
 
-    def expected(self, frame: pd.DataFrame, said: Sample) -> np.ndarray:
-        """The expected loss of each row, shape (n,); of shares and ROC AUC, how much worse it makes the holdout's.
-
-        Actuals in `said` are not looked at.
-        """
-        return self.forecast(said, self.read(frame, said)).ahead
-
-    def estimate(self, frame: pd.DataFrame, said: Sample) -> float:
-        """The metric, NaN where it is undefined. Actuals in `said` are not looked at."""
-        value = self.forecast(said, self.read(frame, said)).value
-        return math.nan if value is None else value
-
     def read(self, frame: pd.DataFrame, said: Sample) -> tuple[np.ndarray, np.ndarray]:
         """The expected loss of each row, or its chances of the classes; and its inputs as numbers."""
         columns = self._columns(frame, said) - self.middle
         return self.ask(columns), columns
 
     def forecast(self, said: Sample, read: tuple[np.ndarray, np.ndarray]) -> Forecast:
-        """What is expected of rows that were read, or of some of them."""
+        """What is expected of rows that were read, or of some of them; of at least one. Actuals are not looked at."""
         told, columns = read
         away = columns.mean(0)
         far = float(away @ self.doubt @ away)
@@ -166,7 +156,8 @@ class ErrorModel:
         variance = (losses**2 * chances).sum(1) - expected**2
         ahead = (soft_scores.row_terms(said, self.metric, self.terms) * chances).sum(1)
         value = soft_scores.value(said, self.metric, chances, own)
-        return Forecast(self.metric, value, expected, variance, ahead, learnt, moved, losses)
+        size = soft_scores.weight(own, self.terms)
+        return Forecast(self.metric, value, expected, variance, ahead, learnt, moved, losses, size)
 
     def interval(self, forecast: Forecast) -> tuple[float, float] | None:
         """In which actuals will find the metric with 95 %: by the luck of its rows, and of the holdout's."""

@@ -120,12 +120,16 @@ def judge(
         gap=None if gap is None else gap.loss,
     )
     state: State = "ok" if gap is None else "possible"
-    sure = _is_learnt(model, forecast)
+    doubt = None
     if loss is not None and loss >= min_loss:
         p = _chance(model, forecast)
+        if p > level / 2:
+            doubt = "by chance alone it could be"
+        elif not _is_learnt(model, forecast):
+            doubt = "no alarm while so few actuals are known of such inputs"
         if p <= level / 2 * POSSIBLE:
-            state = "alarm" if p <= level / 2 and sure and trusted else "possible"
-    return replace(found, state=state, sentence=_sentence(found, recent, gap, record.count, sure=sure))
+            state = "alarm" if trusted and doubt is None else "possible"
+    return replace(found, state=state, sentence=_sentence(found, recent, gap, record.count, doubt))
 
 
 class _Record:
@@ -195,15 +199,16 @@ def _is_good(recent: Stretch) -> bool:
 
 def _is_learnt(model: ErrorModel, forecast: Forecast) -> bool:
     """Whether the expected loss is more than the error of what was learnt explains, in 39 of 40 cases."""
-    moved = float(forecast.ahead.mean()) - model.ahead.mean
+    moved = float(forecast.ahead.mean()) - forecast.size * model.ahead.mean
     variance = model.scale * float(forecast.variance.mean()) * model.residuals.alike / forecast.moved
-    return moved > bands.threshold(bands.P_95) * math.sqrt(variance)
+    return moved > forecast.size * bands.threshold(bands.P_95) * math.sqrt(variance)
 
 
 def _chance(model: ErrorModel, forecast: Forecast) -> float:
     """Of so large an expected loss in these rows, when they are drawn from what the holdout was drawn from."""
-    moved, n = float(forecast.ahead.mean()) - model.ahead.mean, len(forecast.ahead)
-    return _exceeded(model.ahead, moved, n / model.ahead.alike, model.rows / model.ahead.alike, forecast.ahead)
+    moved, n = float(forecast.ahead.mean()) - forecast.size * model.ahead.mean, len(forecast.ahead)
+    alike = model.ahead.alike
+    return _exceeded(model.ahead, moved, n / alike, model.rows / alike, forecast.ahead, forecast.size)
 
 
 def _chance_of_surprise(model: ErrorModel, forecast: Forecast, surprise: np.ndarray) -> float:
@@ -215,9 +220,11 @@ def _chance_of_surprise(model: ErrorModel, forecast: Forecast, surprise: np.ndar
     return _exceeded(model.residuals, moved, n / alike, forecast.learnt / alike, surprise / stretch)
 
 
-def _exceeded(spread: Spread, moved: float, n: float, m: float, rows: np.ndarray) -> float:
-    """The chance that a mean of n rows is as far above a mean of m; the rows' own distribution counts beside the
-    holdout's, which may have seen too few that are far out."""
+def _exceeded(spread: Spread, moved: float, n: float, m: float, rows: np.ndarray, size: float = 1.0) -> float:
+    """The chance that a mean of n rows is as far above `size` times a mean of m.
+
+    The rows' own distribution counts beside the holdout's, which may have seen too few that are far out.
+    """
     n, m = max(n, 1.0), max(m, 1.0)
     own = Spread.of(rows)
     share = n / (n + m)
@@ -225,11 +232,13 @@ def _exceeded(spread: Spread, moved: float, n: float, m: float, rows: np.ndarray
     weights = np.concatenate([spread.weights * (1 - share), own.weights * share])
     if not points.any():
         return 1.0 if moved <= 0 else 0.0
-    difference, z = bands.mean_curve(points[None], weights[None], np.array([n]), np.array([m]))
+    difference, z = bands.mean_curve(points[None], weights[None], np.array([n]), np.array([m]), size)
     return float(ndtr(-np.interp(moved, difference[0], z[0])))
 
 
-def _sentence(found: EstimateResult, recent: Stretch | None, gap: Stretch | None, blocks: int, *, sure: bool) -> str:
+def _sentence(
+    found: EstimateResult, recent: Stretch | None, gap: Stretch | None, blocks: int, doubt: str | None
+) -> str:
     told = f"{found.metric} {found.value:.4g} estimated without actuals (95 %: {found.low:.4g} to {found.high:.4g})"
     if found.baseline is not None and found.loss is not None:
         word = "worse" if found.loss > 0 else "better"
@@ -241,9 +250,6 @@ def _sentence(found: EstimateResult, recent: Stretch | None, gap: Stretch | None
         return f"{told}; no alarm without a track record: {blocks} blocks with actuals, at least {FEWEST} are needed"
     blocks = min(blocks, RECENT)
     if found.trusted:
-        unsure = (
-            "; no alarm while so few actuals are known of such inputs" if found.state == "possible" and not sure else ""
-        )
-        return f"{told}; track record good over {blocks} blocks{unsure}"
+        return "; ".join(filter(None, [told, f"track record good over {blocks} blocks", doubt]))
     apart = f"{recent.realised:.4g} by actuals, {recent.estimated:.4g} estimated"
     return f"{told}; no alarm while its track record is off: {apart} over {blocks} blocks"

@@ -95,6 +95,12 @@ def value(said: Sample, metric: str, chances: np.ndarray, at: Terms) -> float | 
     return 1 - lost if metric == "accuracy" else lost
 
 
+def weight(here: Terms, there: Terms) -> float:
+    """As row_losses.weight has it: how large the denominators of shares are here, as a multiple of those there."""
+    found = [here.shares[c][1] / total if c in here.shares else 0.0 for c, (_, total) in there.shares.items() if total]
+    return float(np.mean(found)) if found else 1.0
+
+
 def _counted(said: Sample, chances: np.ndarray) -> list[int]:
     """The classes that metrics are of: the last of two, else all that are said or expected."""
     k = len(said.classes)
