@@ -302,8 +302,7 @@ def test_a_damaged_line_among_actuals_is_skipped(workers):
 
 
 def test_labels_at_volume_in_small(tmp_path):
-    marks = []
-    labels_at_volume.stream(
+    marks = labels_at_volume.stream(
         tmp_path,
         20_000,
         history=2_000,
@@ -311,12 +310,11 @@ def test_labels_at_volume_in_small(tmp_path):
         batch=100,
         prune_every=5,
         restart_every=17,
-        tell=marks.append,
     )
     counts = labels_at_volume.verify(tmp_path, 20_000, 2_000)
     assert sum(counts[fate] for fate in FATES[:2]) > 17_000
     assert min(counts.values()) > 0
-    assert len(marks) == 4
+    assert [mark.rows for mark in marks] == [2_000, 5_000, 10_000, 20_000]
 
 
 class Twin:

@@ -11,14 +11,17 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import psutil
 
+from tests.benchmarks.tables import Table
 from workbench.metrics_store import MetricsStore, conflicting, join
 from workbench.monitor import ModelMonitor
 from workbench.pruning import records
@@ -30,7 +33,16 @@ FATES = ("accepted", "duplicate", "conflict", "unknown", "expired")
 SENT = np.dtype([("row", "i4"), ("value", "i4"), ("after", "i4"), ("fate", "u1")])
 PAIR = np.dtype([("row", "i4"), ("value", "i4")])
 LABELLED, REPEATED, CONTRADICTED = 0.9, 0.03, 0.02
-MARKS = (0.1, 0.5, 1.0)
+MARKS = (0.1, 0.25, 0.5, 1.0)
+
+
+class Mark(NamedTuple):
+    """What so many predictions took, and how much memory was held then."""
+
+    rows: int
+    seconds: float
+    memory_mb: float
+    peak_mb: float
 
 
 class Clock:
@@ -86,8 +98,7 @@ def stream(
     prune_every: int = 10,
     restart_every: int = 97,
     seed: int = 0,
-    tell: Callable[[str], object] = print,
-) -> None:
+) -> list[Mark]:
     """Predict, label, prune; leaves sent.bin, archived.bin and joined.bin in `folder`."""
     rng, clock = np.random.default_rng(seed), Clock()
     settings = Settings(root=folder, model={"task": "regression", "target": "y", "data": "y.csv"})
@@ -101,7 +112,7 @@ def stream(
     maintainer = store()
     workers = [ModelMonitor(store(), settings, clock=clock) for _ in range(2)]
     client = Client(rng, batch, delay=history / 50)
-    marks = [int(rows * share) for share in MARKS]
+    marks: list[Mark] = []
     start = time.perf_counter()
     with open(folder / "sent.bin", "wb") as sent, open(folder / "archived.bin", "wb") as archived:
 
@@ -134,20 +145,18 @@ def stream(
             send(client.due(step), after)
             if step % prune_every == prune_every - 1:
                 maintainer.prune(archive)
-            if marks and after >= marks[0]:
-                marks.pop(0)
-                took = time.perf_counter() - start
-                tell(f"{after:>9,} rows  {took:6.1f} s  {after / took:8,.0f} rows/s  {_memory()}")
+            if len(marks) < len(MARKS) and after >= int(rows * MARKS[len(marks)]):
+                marks.append(_mark(after, start))
         for labels in client.rest():
             clock.now += timedelta(seconds=1)
             send(labels, rows)
         _dump(folder, maintainer)
-    tell(f"          all labels sent after {time.perf_counter() - start:.1f} s")
+    return marks
 
 
-def _memory() -> str:
+def _mark(rows: int, start: float) -> Mark:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"memory {psutil.Process().memory_info().rss / 2**20:5.0f} MB, peak {peak:5.0f} MB"
+    return Mark(rows, time.perf_counter() - start, psutil.Process().memory_info().rss / 2**20, peak)
 
 
 def _dump(folder: Path, store: MetricsStore) -> None:
@@ -195,22 +204,42 @@ def _pairs(path: Path) -> list[tuple[int, int]]:
     return [tuple(pair) for pair in np.fromfile(path, PAIR).tolist()]
 
 
+def measured(rows: int, history: int, seed: int = 0) -> tuple[list[Mark], dict[str, int]]:
+    """Marks on the way, and the counts of each fate once all was found exact.
+
+    The stream runs in a process of its own, so that the memory is its and not the verification's.
+    """
+    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        marks = pool.submit(stream, Path(name), rows, history=history, seed=seed).result()
+        return marks, verify(Path(name), rows, history)
+
+
+def tables(*, quick: bool, seed: int) -> Iterator[Table]:
+    rows, history = (30_000, 10_000) if quick else (1_000_000, 100_000)
+    marks, counts = measured(rows, history, seed)
+    told = [
+        (f"{m.rows:,}", f"{m.seconds:.0f}", f"{m.rows / m.seconds:,.0f}", f"{m.memory_mb:.0f}", f"{m.peak_mb:.0f}")
+        for m in marks
+    ]
+    fates = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    note = (
+        f"Predictions in batches of 1,000 by two workers that restart now and then, {LABELLED:.0%} labelled after "
+        f"delays with a heavy tail, some twice, some contradicting; a history of {history:,} and a maintainer that "
+        "prunes, all in one process. Each label's fate, what is joined and what is archived are those of a dict that "
+        f"forgets nothing: {fates}."
+    ).replace("%", " %")
+    yield Table("Labels at volume", note, ("predictions", "seconds", "a second", "memory, MB", "peak, MB"), told)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--history", type=int, default=100_000)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        # In a process of its own, so that the memory is the stream's and not the verification's.
-        context = multiprocessing.get_context("spawn")
-        child = context.Process(target=stream, args=(folder, asked.rows), kwargs={"history": asked.history})
-        child.start()
-        child.join()
-        if child.exitcode:
-            raise SystemExit(child.exitcode)
-        counts = verify(folder, asked.rows, asked.history)
-    print("          exact:", ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    marks, counts = measured(asked.rows, asked.history)
+    for mark in marks:
+        print(mark)
+    print("exact:", ", ".join(f"{count:,} {name}" for name, count in counts.items()))
 
 
 if __name__ == "__main__":
