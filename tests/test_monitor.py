@@ -3,8 +3,6 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error
 
 from tests.conftest import make_workspace, trips, unloaded
@@ -176,24 +174,6 @@ def test_recorded_values_of_another_type_are_broken_data_and_no_crash(monitor, l
     assert evaluation.data.features == ("km",)
     steering.accept(monitor.store, "km", "first", by="test", reason="known")
     assert "data" not in monitor.check(live).alarms
-
-
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(12)), repeats=st.lists(st.integers(0, 11), max_size=6))
-def test_any_order_of_actuals_duplicates_and_restarts_gives_the_same_figures(
-    trained, live, tmp_path_factory, order, repeats
-):
-    def served():
-        return ModelMonitor(MetricsStore(tmp_path, window=100), trained)
-
-    tmp_path = tmp_path_factory.mktemp("store")
-    frame = trips(12, seed=5)
-    done = serve(served(), live, frame)
-    for i in [*order, *repeats]:
-        served().feedback([(done[i].id, frame["minutes"][i])])
-    found = served().check(unloaded(live)).performance
-    assert found.labelled == 12
-    assert found.metrics["mae"] == pytest.approx(mean_absolute_error(frame["minutes"], 2 * frame["km"]))
 
 
 def test_a_move_that_hardly_moves_the_predictions_is_no_more_than_possible_drift(monitor, live):
