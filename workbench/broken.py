@@ -6,46 +6,33 @@ sentence and the chance it has while nothing is wrong.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from workbench import bands
+from workbench import bands, units
 from workbench.channels import Column
+from workbench.units import Usual
 
 # The window is looked at in parts, so that a burst is seen while it is young.
 PARTS = 10
 MIN_PART = 20
 LOST = 0.5
 MIN_MISFITS = 0.01
-UNIT_ROWS = 50
-POWERS = (1, 2, 3, 6, -1, -2, -3, -6)
-# How alike middle and spread must be after a conversion, and how unlike the middle before: in interquartile ranges.
-ALIKE, UNLIKE, SPREAD = 0.75, 2.0, 1.6
-MARGIN = math.log(1.25)
-CONVERSIONS: dict[str, tuple[float, float]] = {
-    "degrees Fahrenheit instead of Celsius": (1.8, 32.0),
-    "degrees Celsius instead of Fahrenheit": (1 / 1.8, -32 / 1.8),
-    "kelvin instead of degrees Celsius": (1.0, 273.15),
-    "degrees Celsius instead of kelvin": (1.0, -273.15),
-    "kilometres instead of miles": (1.609344, 0.0),
-    "miles instead of kilometres": (1 / 1.609344, 0.0),
-    "centimetres instead of inches": (2.54, 0.0),
-    "inches instead of centimetres": (1 / 2.54, 0.0),
-    "feet instead of metres": (1 / 0.3048, 0.0),
-    "metres instead of feet": (0.3048, 0.0),
-    "pounds instead of kilograms": (1 / 0.45359237, 0.0),
-    "kilograms instead of pounds": (0.45359237, 0.0),
-}
+# A window of which so much is in another unit is told as a whole.
+ALL = 0.95
 
 
 @dataclass(frozen=True)
 class Sign:
+    """Of another unit also its name, and what the values would be in the right one (`units.kept`)."""
+
     channel: str
     share: float
     p: float
     sentence: str
+    unit: str | None = None
+    mended: tuple[float, ...] = ()
 
 
 def signs(col: Column, misfits: int) -> list[Sign]:
@@ -125,40 +112,23 @@ def _often(col: Column, value: float) -> float:
     return float(cells[int(np.searchsorted(col.profile.edges, value, side="left"))] / cells.sum())
 
 
-def unit_change(col: Column) -> Sign | None:
-    """Whether the newest values are those of the reference in another unit.
+def unit_change(col: Column, before: Usual | None, moved: bool) -> Sign | None:
+    """Whether values stand in another unit than those of the reference, or than those before the window.
 
-    A factor of 10^k, or a named conversion; only worth asking of a feature that has moved beyond doubt.
+    `moved` says whether the feature has moved from the reference beyond doubt.
     """
     p, values = col.profile, col.values
-    if p.kind != "numeric" or len(values) < UNIT_ROWS or len(p.edges) < 3:
+    far = col.mean is not None and p.mean is not None and abs(col.mean - p.mean) > (p.std or 0.0)
+    if not len(values) or not (moved or far or before is not None):
         return None
-    edges = np.asarray(p.edges)
-    was = np.interp([0.25, 0.5, 0.75], np.arange(1, len(edges) + 1) / (len(edges) + 1), edges)
-    # All of the window, or only its newest part: a few rows in a row may be alike for other reasons.
-    for share in (1.0, 0.5, 0.2):
-        newest = values[-max(round(share * len(values)), UNIT_ROWS) :]
-        now = np.quantile(newest, [0.25, 0.5, 0.75])
-        name = _conversion(now, was)
-        if name:
-            return Sign("unit", share, 0.0, f"looks like {name}: median {now[1]:.4g}, was {was[1]:.4g}")
-    return None
-
-
-def _conversion(now: np.ndarray, was: np.ndarray) -> str | None:
-    """The conversion that brings the middle closest, if it brings the spread back, too."""
-    width, moved = was[2] - was[0], abs(now[1] - was[1])
-    if not width > 0 or not now[2] > now[0]:
+    reference = units.of_profile(p)
+    if reference is None:
         return None
-    tried = {f"a factor of {10.0**k:g}": (10.0**k, 0.0) for k in POWERS} | CONVERSIONS
-    fits: dict[str, float] = {}
-    for name, (factor, offset) in tried.items():
-        back = (now - offset) / factor
-        off, ratio = abs(back[1] - was[1]) / width, (back[2] - back[0]) / width
-        # About 0 a factor only changes the spread, and a spread may also drift: not a hundredfold.
-        plain = moved > UNLIKE * width or not 0.02 < factor < 50
-        # A plain shift leaves the spread as it was: a factor must not explain it worse than no factor does.
-        better = factor == 1 or abs(math.log(ratio)) < abs(math.log((now[2] - now[0]) / width)) + MARGIN
-        if plain and better and off <= ALIKE and 1 / SPREAD <= ratio <= SPREAD:
-            fits[name] = off
-    return min(fits, key=lambda name: fits[name], default=None)
+    found = units.find(values, reference, before, dependence=col.dependence, moved=moved)
+    if found is None:
+        return None
+    there = "" if found.share > ALL else f" in {found.share:.1%} of the values"
+    usual = before if before is not None and found.name in units.SCALES else reference
+    now, was = np.median(values[found.rows]), usual.quantiles()[1]
+    sentence = f"looks like {found.name}{there}: median {now:.4g}, was {was:.4g}"
+    return Sign("unit", found.share, 0.0, sentence, unit=found.name, mended=units.kept(found.mended(values)))

@@ -6,12 +6,14 @@ Pure: no disk, no clock; the same records give the same evaluation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from workbench import drift, labels, performance_check, profiles, scores
+from workbench.earlier import usual_before
 from workbench.evaluation import (
     DriftResult,
     Evaluation,
@@ -42,6 +44,7 @@ def evaluate(
     now: str,
     conflict: int = 0,
     expired: int = 0,
+    earlier: Sequence[Evaluation] = (),
 ) -> Evaluation:
     """Check a window.
 
@@ -58,6 +61,8 @@ def evaluate(
         As of when.
     conflict, expired : int
         Actuals that were not taken.
+    earlier : evaluations of this version, oldest first
+        Those of rows before this window tell what its values were when they were right.
     """
     model = live if isinstance(live, LoadedVersion) else None
     reference, metadata = live.profile, live.metadata
@@ -65,13 +70,13 @@ def evaluate(
     own = [p for p in recorded[-settings.monitor.window :] if p.version == live.id]
     inputs, misfits = window_frame([p.inputs for p in own], live.schema)
 
-    def beside(profile: Sequence[FeatureProfile]) -> DriftResult:
+    def beside(profile: Sequence[FeatureProfile], **how: Any) -> DriftResult:
         rate = settings.monitor.false_alarm_rate * BUDGET["drift"]
-        return drift.check(
-            inputs, profile, limits=settings.drift, false_alarm_rate=rate, accepted=accepted, misfits=misfits
-        )
+        return drift.check(inputs, profile, limits=settings.drift, false_alarm_rate=rate, accepted=accepted, **how)
 
-    found = beside(reference)
+    found = beside(
+        reference, misfits=misfits, before=usual_before(history, own, live, earlier, settings.monitor.window)
+    )
     view = _model_view(own, inputs, found, model, settings)
     # What moves the predictions most is told first.
     weighed = drift.backed(found.features, view.impacts, settings.drift.min_impact)
@@ -80,7 +85,8 @@ def evaluate(
     previous = DriftResult(state="insufficient", sentence="insufficient: no predictions before this window", n=len(own))
     if before:
         frame, _ = window_frame([p.inputs for p in before], live.schema)
-        previous = drift.slim(beside(profiles.like(frame, reference)))
+        # What is broken is said once, by the first; this one says whether values still move.
+        previous = drift.slim(beside(profiles.like(frame, reference), signs=False))
     quality = performance_check.check(
         history,
         actuals,
@@ -101,7 +107,7 @@ def evaluate(
         first_event_time=times[0] if own else None,
         last_event_time=times[-1] if own else None,
         service=service,
-        data=drift.data_result(found, previous),
+        data=drift.data_result(found),
         drift=found,
         previous=previous,
         model=view,

@@ -20,6 +20,7 @@ from workbench.channels import Column, Measured
 from workbench.evaluation import Channel, DataResult, DriftResult, FeatureDrift, FeatureProfile, Impact
 from workbench.records import State
 from workbench.sections import DriftSettings
+from workbench.units import Usual
 
 # A window that slides on is looked at again and again. Over one full window of new rows the largest of all those looks
 # passes a far bound z about z^2 times as often as a single look does (Pickands 1969); z is about 4.5 here.
@@ -38,6 +39,8 @@ def check(
     false_alarm_rate: float,
     accepted: Mapping[str, str] | None = None,
     misfits: Mapping[str, int] | None = None,
+    before: Mapping[str, Usual] | None = None,
+    signs: bool = True,
 ) -> DriftResult:
     """A window beside its reference.
 
@@ -54,6 +57,10 @@ def check(
         What a person took as the new normal; it raises no alarm.
     misfits : mapping of feature to count, optional
         Values that were of another type, or not there at all; they stand as missing in the window.
+    before : mapping of feature to Usual, optional
+        What its values were before the window: a unit may change in a season that the reference does not know.
+    signs : bool
+        Whether signs of broken data are looked for, too.
 
     Returns
     -------
@@ -71,8 +78,16 @@ def check(
     """
     taken = channels.columns(window, reference)
     measured = channels.measure(taken, limits)
-    signs = [broken.signs(col, (misfits or {}).get(col.profile.name, 0)) for col in taken]
-    looks = [_Look(*parts) for parts in zip(taken, measured, signs, strict=True)]
+    looks = [
+        _Look(
+            col,
+            scores,
+            broken.signs(col, (misfits or {}).get(col.profile.name, 0)) if signs else [],
+            (before or {}).get(col.profile.name),
+            signs,
+        )
+        for col, scores in zip(taken, measured, strict=True)
+    ]
     level = _discoveries(looks, false_alarm_rate / LOOKS, accepted or {})
     single = false_alarm_rate / max(len(looks), 1)
     features = [_accept(_judge(look, level, single), accepted or {}) for look in looks]
@@ -131,15 +146,9 @@ def slim(result: DriftResult) -> DriftResult:
     return msgspec.structs.replace(result, features=features)
 
 
-def data_result(result: DriftResult, previous: DriftResult | None = None) -> DataResult:
-    """Whether the data are what they claim to be, from the same features.
-
-    A feature that broke since the window before counts, too: a unit may change in a season that the reference does
-    not know.
-    """
+def data_result(result: DriftResult) -> DataResult:
+    """Whether the data are what they claim to be, from the same features."""
     found = [f for f in result.features if f.state == "broken"]
-    known = {f.feature for f in found}
-    found += [f for f in previous.features if f.state == "broken" and f.feature not in known] if previous else []
     if found:
         names = tuple(f.feature for f in found)
         return DataResult(state="broken", sentence=drift_words.listed(found), features=names)
@@ -153,6 +162,8 @@ class _Look:
     column: Column
     measured: dict[str, Measured]
     signs: list[broken.Sign]
+    before: Usual | None
+    with_unit: bool
 
     @property
     def p(self) -> float:
@@ -199,6 +210,7 @@ def _judge(look: _Look, level: float, single: float) -> FeatureDrift:
     moved = [name for name, c in judged.items() if c.state == "drift"]
     told = _sign(look, level, bool(moved))
     if told:
+        base = msgspec.structs.replace(base, unit=told.unit, mended=told.mended)
         return _with(base, "broken", told.channel, f"{p.name}: {told.sentence}")
     maybe = [name for name, c in judged.items() if c.state == "possible"]
     for state, names in (("drift", moved), ("possible", maybe)):
@@ -246,7 +258,7 @@ def _sign(look: _Look, level: float, moved: bool) -> broken.Sign | None:
     if improbable:
         # Values of another type stand as missing, too: the cause is told, not what follows from it.
         return min(improbable, key=lambda s: (s.channel != "type", s.p))
-    return broken.unit_change(look.column) if moved else None
+    return broken.unit_change(look.column, look.before, moved) if look.with_unit else None
 
 
 def _accept(feature: FeatureDrift, accepted: Mapping[str, str]) -> FeatureDrift:

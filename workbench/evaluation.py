@@ -96,6 +96,8 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     shares: dict[str, float] = {}
     reference_shares: dict[str, float] = {}
     accepted: str | None = None
+    unit: str | None = None
+    mended: tuple[float, ...] = ()
 
 
 class DriftResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -228,6 +228,7 @@ class ModelMonitor:
                 now=utc_text(now),
                 conflict=len({r.prediction_id for r in refused if r.why == "conflict"} | conflicting(accepted)),
                 expired=len({r.prediction_id for r in refused if r.why == "expired"}),
+                earlier=[e for e in self.store.evaluations() if e.version == live.id],
             )
         )[0]
 
