@@ -152,10 +152,13 @@ def _thin(path: Path) -> bool:
     rows: list[Evaluation] = list(records(path, Evaluation))
     rest: list[Evaluation] = []
     hours: set[str] = set()
+    alarmed = False
     for row in rows:
-        if row.recorded_at[:13] not in hours or (row.alarms and not rest[-1].alarms):
+        # Beside the row before, kept or not: a second run of alarms within the hour is one of its own.
+        if row.recorded_at[:13] not in hours or (row.alarms and not alarmed):
             rest.append(row)
         hours.add(row.recorded_at[:13])
+        alarmed = bool(row.alarms)
     if len(rest) < len(rows):
         replace_whole(path, b"".join(msgspec.json.encode(r) + b"\n" for r in rest))
     return len(rest) < len(rows)
