@@ -41,6 +41,27 @@ def signs(col: Column, misfits: int) -> list[Sign]:
     return [sign for sign in found if sign is not None]
 
 
+def schema(refused: int, requests: int, reference: int, *, least: float, level: float) -> str | None:
+    """What to say of requests that were refused because their rows are not what the schema says; None if little.
+
+    Parameters
+    ----------
+    refused, requests : int
+        Of the newest requests.
+    reference : int
+        Rows of the reference, of which none would be refused.
+    least : float
+        The share that counts.
+    level : float
+        How improbable it must be while no more than none is usual.
+    """
+    if requests < MIN_PART or refused / requests < least:
+        return None
+    if bands.share_tail(refused, requests, 0, max(reference, 1)) > level:
+        return None
+    return f"schema: {refused / requests:.1%} of {requests:,} requests refused (422): their rows do not fit the schema"
+
+
 def _type(col: Column, misfits: int) -> Sign | None:
     if not misfits or misfits / col.n < MIN_MISFITS:
         return None

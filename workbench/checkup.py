@@ -12,7 +12,7 @@ import msgspec
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from workbench import drift, labels, performance_check, profiles, scores
+from workbench import broken, channels, drift, labels, performance_check, profiles, scores
 from workbench.earlier import usual_before
 from workbench.evaluation import (
     DriftResult,
@@ -107,7 +107,7 @@ def evaluate(
         first_event_time=times[0] if own else None,
         last_event_time=times[-1] if own else None,
         service=service,
-        data=drift.data_result(found),
+        data=drift.data_result(found, _schema(service, reference, settings)),
         drift=found,
         previous=previous,
         model=view,
@@ -120,6 +120,17 @@ def evaluate(
             "max_failed": settings.monitor.max_failed,
             "false_alarm_rate": settings.monitor.false_alarm_rate,
         },
+    )
+
+
+def _schema(service: ServiceResult, reference: Sequence[FeatureProfile], settings: Settings) -> str | None:
+    """What was refused never became a prediction; only the requests show it."""
+    return broken.schema(
+        service.all.refused,
+        service.all.requests,
+        reference[0].n if reference else 0,
+        least=settings.drift.min_refused_share,
+        level=settings.monitor.false_alarm_rate * BUDGET["drift"] * channels.BROKEN_WEIGHT / drift.LOOKS,
     )
 
 

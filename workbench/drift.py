@@ -146,12 +146,12 @@ def slim(result: DriftResult) -> DriftResult:
     return msgspec.structs.replace(result, features=features)
 
 
-def data_result(result: DriftResult) -> DataResult:
-    """Whether the data are what they claim to be, from the same features."""
+def data_result(result: DriftResult, schema: str | None = None) -> DataResult:
+    """Whether the data are what they claim to be: from the same features, and from what the schema had to refuse."""
     found = [f for f in result.features if f.state == "broken"]
-    if found:
-        names = tuple(f.feature for f in found)
-        return DataResult(state="broken", sentence=drift_words.listed(found), features=names)
+    told = [*([schema] if schema else []), *([drift_words.listed(found)] if found else [])]
+    if told:
+        return DataResult(state="broken", sentence="; ".join(told), features=tuple(f.feature for f in found))
     if not result.n:
         return DataResult(state="insufficient", sentence="insufficient: no predictions of this version")
     return DataResult(state="ok", sentence=f"no sign of broken data in {drift_words.count(len(result.features))}")

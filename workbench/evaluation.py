@@ -163,11 +163,13 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """Service statistics of some requests; response times of requests that were answered with 2xx.
 
     Intervals hold with 95 %. Below 20 answered requests there is no p95, only the longest response (`max_s`). A p95
-    whose interval ends there has no upper bound.
+    whose interval ends there has no upper bound. `refused` counts requests whose rows were not what the schema says
+    (422).
     """
 
     requests: int
     rows: int
+    refused: int = 0
     requests_per_s: float | None = None
     predictions_per_s: float | None = None
     mean_s: float | None = None

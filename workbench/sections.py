@@ -56,6 +56,7 @@ class DriftSettings(Section):
     min_outside_share: float = Field(0.02, ge=0, le=1)
     min_auc: float = Field(0.6, ge=0.5, le=1)
     min_impact: float = Field(0.01, ge=0)
+    min_refused_share: float = Field(0.05, ge=0, le=1)
 
 
 class PerformanceSettings(Section):

@@ -157,6 +157,7 @@ def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
     return Traffic(
         requests=n,
         rows=rows,
+        refused=sum(r.status == 422 for r in requests),
         requests_per_s=n / span,
         predictions_per_s=rows / span,
         mean_s=float(times.mean()) if len(times) else None,

@@ -2,6 +2,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import trips, until
+from tests.walks import predictions, walk
+from workbench.evaluation import ServiceResult, Traffic
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.retrainer import ModelRetrainer
@@ -265,3 +267,31 @@ def test_prometheus_text_is_valid_and_counts(client):
 def test_no_page_of_the_service_asks_another_host(client):
     assert client.get("/docs").status_code == 404
     assert "access-control-allow-origin" not in client.get("/health", headers={"Origin": "http://evil.example"}).headers
+
+
+def test_a_schema_that_breaks_is_broken_data_though_nothing_of_it_was_recorded(client):
+    rows = to_rows(trips(60, seed=1)[["km", "stops", "to"]])
+    for row in rows:
+        assert client.post("/predict", json={"instances": [row]}).status_code == 200
+
+    def check() -> dict:
+        return client.post("/maintenance/check", headers=client.operator).json()["data"]
+
+    assert check()["state"] == "ok"
+    renamed = [{"kilometres" if name == "km" else name: value for name, value in rows[0].items()}]
+    for _ in range(15):
+        assert client.post("/predict", json={"instances": renamed}).status_code == 422
+    # What is asked of other paths is no prediction.
+    for _ in range(40):
+        client.get("/nowhere")
+    found = check()
+    assert found["state"] == "broken"
+    assert found["sentence"] == "schema: 20.0% of 75 requests refused (422): their rows do not fit the schema"
+
+
+@pytest.mark.parametrize(("refused", "requests", "state"), [(1, 100, "ok"), (3, 100, "ok"), (10, 19, "ok")])
+def test_a_few_refused_requests_are_no_broken_schema(trained, refused, requests, state):
+    live = VersionStore(trained.versions_dir).load("first")
+    service = ServiceResult(state="ok", sentence="", all=Traffic(requests=requests, rows=requests, refused=refused))
+    (found,) = walk(live, trained, predictions(live, trips(100, seed=1)), first=100, step=1, service=service)
+    assert found.data.state == state
