@@ -7,6 +7,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.streams import correlated
+from workbench.cli.watch import _state
+from workbench.drift import check
 from workbench.evaluation import ModelView, OutputProfile
 from workbench.model_view import FOLDS, IMPACTS, MIN_ROWS_A_FOLD, impact, judge, together
 from workbench.profiles import categorical, numeric
@@ -317,3 +319,35 @@ def test_answers_that_are_classes_are_compared_by_their_shares():
 def test_the_same_window_gives_the_same_view():
     moved = WINDOW.assign(a=WINDOW["a"] + 1, c=WINDOW["c"].where(np.arange(1_000) > 100, "new"))
     assert view(moved, moved=["a", "c"]) == view(moved.copy(), moved=["a", "c"])
+
+
+def test_what_has_too_few_rows_is_not_called_free_of_drift_and_says_how_many_it_needs():
+    told = numeric("prediction", "numeric", rng(7).normal(0, 1, 5_000))
+    reference = OutputProfile(
+        outputs=msgspec.structs.replace(told, value_dependence=60.0, cell_dependence=60.0),
+        disagreement=numeric("disagreement", "numeric", rng(3).normal(1, 0.2, 2_000)),
+    )
+    found = judge(
+        WINDOW,
+        SAMPLE,
+        outputs=pd.Series(rng(6).normal(0, 1, 1_000)),
+        disagreement=rng(4).normal(1, 0.2, 1_000),
+        reference=reference,
+        ask=linear,
+        moved=(),
+        limits=LIMITS,
+        false_alarm_rate=RATE,
+    )
+    assert (found.state, found.outputs.state) == ("ok", "insufficient")
+    assert 1_000 < found.outputs.needed < 5_000
+    few = f"too few rows to tell for outputs ({found.outputs.needed:,} needed)"
+    assert found.sentence == f"no drift in disagreement, inputs together; {few}"
+
+
+def test_the_check_table_says_how_many_rows_a_feature_needs():
+    found = check(
+        WINDOW.head(9), [numeric("a", "numeric", SAMPLE["a"].to_numpy())], limits=LIMITS, false_alarm_rate=RATE
+    )
+    feature = found.features[0]
+    assert f"{feature.needed} are needed" in feature.sentence
+    assert _state(feature) == f"· insufficient, {feature.needed} rows needed"

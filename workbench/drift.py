@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from workbench import bands, broken, channels, drift_words
+from workbench import broken, channels, drift_words, enough
 from workbench.channels import Column, Measured
 from workbench.evaluation import Channel, DataResult, DriftResult, FeatureDrift, FeatureProfile, Impact
 from workbench.records import State
@@ -27,8 +27,6 @@ from workbench.units import Usual
 LOOKS = 20
 # Channels that see only values like those the model has learnt from.
 FAMILIAR = ("mean", "std", "distribution")
-# What a shift must be, in standard deviations, to be seen in any case; with fewer rows the verdict is insufficient.
-RESOLUTION = 1.0
 
 
 def check(
@@ -202,11 +200,11 @@ def _judge(look: _Look, level: float, single: float) -> FeatureDrift:
         reference_std=p.std,
         **_pictured(col),
     )
-    least = math.ceil(_rows_for(RESOLUTION, level))
+    few = enough.too_few(col, level)
+    least = math.ceil(enough.least(level))
     if col.n < least:
         # However large the reference: a row or two are no window.
-        few = _needed(col, level) or f"insufficient: {col.n} rows; {least} are needed"
-        return _with(base, "insufficient", None, f"{p.name}: {few}")
+        return _insufficient(base, few or enough.TooFew(f"insufficient: {col.n} rows; {least} are needed", least))
     moved = [name for name, c in judged.items() if c.state == "drift"]
     told = _sign(look, level, bool(moved))
     if told:
@@ -217,13 +215,17 @@ def _judge(look: _Look, level: float, single: float) -> FeatureDrift:
         if names:
             name = max(names, key=lambda c: judged[c].noise)
             return _with(base, state, name, f"{p.name}: {drift_words.words(name, col, judged[name])}")
-    needed = _needed(col, level)
-    if needed:
-        return _with(base, "insufficient", None, f"{p.name}: {needed}")
+    if few:
+        return _insufficient(base, few)
     name = max(judged, key=lambda c: judged[c].noise, default="")
     return _with(
         base, "ok", None, f"{p.name}: {drift_words.words(name, col, judged[name])}" if name else f"{p.name}: unchanged"
     )
+
+
+def _insufficient(feature: FeatureDrift, few: enough.TooFew) -> FeatureDrift:
+    told = _with(feature, "insufficient", None, f"{feature.feature}: {few.sentence}")
+    return msgspec.structs.replace(told, needed=few.rows)
 
 
 def _with(feature: FeatureDrift, state: str, channel: str | None, sentence: str) -> FeatureDrift:
@@ -267,32 +269,6 @@ def _accept(feature: FeatureDrift, accepted: Mapping[str, str]) -> FeatureDrift:
         return feature
     sentence = f"{feature.sentence}; accepted: {why}"
     return msgspec.structs.replace(feature, state="ok", sentence=sentence, accepted=why)
-
-
-def _rows_for(shift: float, level: float) -> float:
-    """Independent rows whose mean tells a shift of so many standard deviations from chance."""
-    return (bands.threshold(level * channels.WEIGHTS["mean"]) / shift) ** 2
-
-
-def _needed(col: Column, level: float) -> str | None:
-    """What is missing for a verdict; None where there are rows enough."""
-    p = col.profile
-    there = len(col.values) + col.infinite
-    if not p.present:
-        return "the reference has no value to compare with"
-    if p.kind != "categorical" and not p.support:
-        return "the reference was made by an older release; retrain to have one that can be checked"
-    z2 = _rows_for(RESOLUTION, level)
-    m = p.present / col.dependence
-    if m <= z2:
-        alike = f", worth {m:.0f} independent ones" if col.dependence > 1 else ""
-        wanted = math.ceil(2 * z2 * col.dependence)
-        return f"insufficient: the reference has {p.present:,} values{alike}; {wanted:,} are needed"
-    needed = math.ceil(col.dependence / (1 / z2 - 1 / m))
-    if there >= needed:
-        return None
-    alike = f", worth {max(col.effective, 0):.0f} independent ones" if col.dependence > 1 else ""
-    return f"insufficient: {there:,} values{alike}; {needed:,} are needed"
 
 
 def _pictured(col: Column) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     accepted: str | None = None
     unit: str | None = None
     mended: tuple[float, ...] = ()
+    needed: int | None = None
 
 
 class DriftResult(msgspec.Struct, frozen=True, kw_only=True):

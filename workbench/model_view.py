@@ -111,8 +111,16 @@ def _verdict(spoken: FeatureDrift, apart: FeatureDrift | None, joint: Together |
             return state, begin + "; ".join(named)
     if all(s == "insufficient" for s, _ in told):
         return "insufficient", spoken.sentence
-    looked = [what for what, part in (("outputs", spoken), ("disagreement", apart), ("inputs together", joint)) if part]
-    return "ok", f"no drift in {', '.join(looked)}"
+    parts = {"outputs": spoken, "disagreement": apart} if apart else {"outputs": spoken}
+    looked = [name for name, part in parts.items() if part.state != "insufficient"]
+    few = [
+        f"{name} ({part.needed:,} needed)" if part.needed else name
+        for name, part in parts.items()
+        if name not in looked
+    ]
+    if joint is not None:
+        looked.append("inputs together")
+    return "ok", f"no drift in {', '.join(looked)}" + (f"; too few rows to tell for {', '.join(few)}" if few else "")
 
 
 def _joint_sentence(joint: Together) -> str:

@@ -223,12 +223,16 @@ def _print_evaluation(evaluation: Evaluation) -> None:
                     _banded(f, "unseen" if f.kind == "categorical" else "range"),
                     f"{max((c.noise for c in f.channels.values()), default=0):.1f}x",
                     number(impacts[f.feature].moved, 3) if f.feature in impacts else "",
-                    GLYPHS[f.state],
-                    GLYPHS[previous[f.feature].state] if f.feature in previous else "-",
+                    _state(f),
+                    _state(previous[f.feature]) if f.feature in previous else "-",
                 )
                 for f in evaluation.drift.features
             ),
         )
+
+
+def _state(feature: FeatureDrift) -> str:
+    return GLYPHS[feature.state] + (f", {feature.needed:,} rows needed" if feature.needed else "")
 
 
 def _banded(feature: FeatureDrift, name: str) -> str:
