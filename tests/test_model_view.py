@@ -282,10 +282,22 @@ def test_answers_that_stand_still_are_drift_and_not_broken_data():
     assert (found.outputs.state, found.state) == ("broken", "drift")
 
 
-def test_what_is_known_to_be_broken_is_left_out_of_the_look_at_all_inputs():
-    broken = WINDOW.assign(b=WINDOW["b"] * 0)
-    assert view(broken, ask=classes).together.auc.state == "drift"
-    assert view(broken, ask=classes, without=["b"]).together.auc.state == "ok"
+def test_what_a_feature_shows_alone_is_not_found_a_second_time():
+    assert view(WINDOW.assign(b=WINDOW["b"] * 0), ask=classes).together.auc.state == "ok"
+    assert view(WINDOW.assign(a=WINDOW["a"] + 1), ask=classes).together.auc.state == "ok"
+
+
+def test_many_moves_too_small_to_count_do_not_add_up_to_an_alarm():
+    names = [f"x{i}" for i in range(30)]
+    sample = pd.DataFrame(rng(0).normal(0, 1, (2_000, 30)), columns=names)
+    window = pd.DataFrame(rng(1).normal(0.15, 1, (1_000, 30)), columns=names)
+    assert together(window, sample, limits=LIMITS, false_alarm_rate=RATE).auc.state == "ok"
+
+
+def test_what_is_left_out_is_not_looked_at_with_the_others():
+    window = WINDOW.assign(b=10 + 2 * WINDOW["a"])
+    assert view(window, ask=classes).together.auc.state == "drift"
+    assert view(window, ask=classes, without=["b"]).together.auc.state == "ok"
 
 
 def test_a_few_rows_are_insufficient():

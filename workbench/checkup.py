@@ -164,9 +164,9 @@ def _model_view(
             reference=model.outputs,
             ask=lambda frame: ensemble.ask(model.estimator, model.schema, frame),
             moved=[f.feature for f in found.features if f.state in ("drift", "possible")],
-            # What is broken, or was accepted, must not be found a second time; and of what has too few independent
-            # rows to be judged alone, a few hours of one day would be told apart from a year.
-            without={f.feature for f in found.features if f.state in ("broken", "insufficient") or f.accepted},
+            # What a feature shows alone, or was accepted, must not be found a second time; and of what has too few
+            # independent rows to be judged alone, a few hours of one day would be told apart from a year.
+            without={f.feature for f in found.features if f.state != "ok" or f.accepted},
             limits=settings.drift,
             false_alarm_rate=settings.monitor.false_alarm_rate * BUDGET["model"],
         )

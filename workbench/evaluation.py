@@ -139,7 +139,8 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Together(msgspec.Struct, frozen=True, kw_only=True):
-    """Can a classifier tell the window's rows from the reference's? `auc` is out of fold, 0.5 without drift.
+    """Can a classifier tell the window's rows from the reference's? `auc` is out of fold, 0.5 without drift; where it
+    is remarkable, without what the features show one by one.
 
     `pairs` are the pairs of features whose rank correlation changed most: (one, other, window, reference).
     """
