@@ -95,6 +95,18 @@ def test_a_version_that_fails_or_is_slow_is_rolled_back(shop):
     assert reasons[1].startswith("p95 of the response time is 600 ms")
 
 
+def test_what_the_version_before_was_like_is_remembered_when_its_requests_are_off_the_record(shop):
+    requests(shop, 200)
+    train(shop, "second")
+    shop.clock.forward(seconds=1)
+    requests(shop, 500)
+    shop.maintainer.watch()
+    requests(shop, 10 * shop.metrics.window_size, seconds=0.6)
+    assert all(r.version == "second" for r in shop.metrics.requests())
+    shop.maintainer.watch()
+    assert shop.versions.live_id() == "first"
+
+
 def test_a_new_world_makes_the_better_version_look_odd_and_keeps_it_live(shop):
     """Its outputs lie two standard deviations from the old version's; its actuals before the switch bear it out."""
     label(shop.settings, trips(300, seed=1, start="2026-02-01", minutes_a_km=6.0))

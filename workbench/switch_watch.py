@@ -10,10 +10,11 @@ from threadpoolctl import threadpool_limits
 from workbench import probation
 from workbench.contest import Contest
 from workbench.ensemble import Answers, answer, output_column
+from workbench.evaluation import Traffic
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.probation import Apart, Evidence, Probation
-from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, parse_utc
+from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, parse_utc
 from workbench.scores import values
 from workbench.settings import Settings
 from workbench.traffic import PREDICT
@@ -33,6 +34,7 @@ class SwitchWatch:
         self.metrics = metrics
         self.load = load
         self._expected: tuple[int, Apart | None] = (0, None)
+        self._before: tuple[int, Traffic] = (0, Traffic(requests=0, rows=0))
 
     def look(self, live: Pointer, *, now: datetime) -> Probation:
         """Judge the live version, which went live by a switch from another one."""
@@ -48,11 +50,10 @@ class SwitchWatch:
     def _evidence(self, live: Pointer, now: datetime) -> Evidence:
         asked = [r for r in self.metrics.requests() if r.path == PREDICT]
         since = [r for r in asked if r.version == live.version_id and r.recorded_at >= live.activated_at]
-        before = [r for r in asked if r.version == live.previous and r.recorded_at < live.activated_at]
         served = [
             p for p in self.metrics.history() if p.version == live.version_id and p.recorded_at >= live.activated_at
         ][: self.settings.probation.rows]
-        traffics = probation.traffic_of(since, now), probation.traffic_of(before, now)
+        traffics = probation.traffic_of(since, now), self._traffic_before(live, asked, now)
         new, old = self.load(live.version_id), self.load(live.previous or "")
         if old is None or new is None or not served:
             return Evidence(since=traffics[0], before=traffics[1], rows=len(served))
@@ -72,6 +73,14 @@ class SwitchWatch:
             errors=errors,
             lost=lost,
         )
+
+    def _traffic_before(self, live: Pointer, asked: Sequence[Request], now: datetime) -> Traffic:
+        """Of the version before; as it was first seen, since newer requests push its own off the record."""
+        generation, known = self._before
+        told = [r for r in asked if r.version == live.previous and r.recorded_at < live.activated_at]
+        if generation != live.generation or len(told) > known.requests:
+            self._before = live.generation, probation.traffic_of(told, now)
+        return self._before[1]
 
     def _usual(self, live: Pointer, new: LoadedVersion, old: LoadedVersion, actuals: dict[str, Actual]) -> Apart | None:
         """How far the two were apart on the newest rows before the switch, if actuals bore the new one out there."""
