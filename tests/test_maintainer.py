@@ -176,6 +176,16 @@ def test_a_rollback_is_judged_from_its_moment_on(shop):
     assert shop.turn(n=300, minutes_a_km=4.0).reason == "suspected: performance in alarm in 1 of 2 checks in a row"
 
 
+def test_what_a_version_did_when_it_was_live_before_is_not_held_against_it(shop):
+    lose(shop, 2)
+    ModelRetrainer(shop.settings, shop.versions, shop.metrics, clock=shop.clock).retrain("second")
+    shop.clock.forward(seconds=1)
+    switching.rollback(shop.versions, shop.metrics, by="test", reason="try")
+    shop.clock.forward(seconds=1)
+    assert shop.turn(n=300).reason == "nothing in alarm"
+    assert shop.metrics.evaluations()[-1].performance.labelled == 300
+
+
 def test_a_restarted_maintainer_goes_on_where_the_old_one_stopped(shop):
     lose(shop, 1)
     shop.restart()

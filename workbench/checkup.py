@@ -42,6 +42,7 @@ def evaluate(
     settings: Settings,
     accepted: Mapping[str, str],
     now: str,
+    since: str = "",
     conflict: int = 0,
     expired: int = 0,
     earlier: Sequence[Evaluation] = (),
@@ -59,6 +60,8 @@ def evaluate(
         Drift that a person took as the new normal.
     now : ISO text
         As of when.
+    since : ISO text
+        When the version went live; of what it answered in an earlier time as the live one nothing is judged.
     conflict, expired : int
         Actuals that were not taken.
     earlier : evaluations of this version, oldest first
@@ -67,7 +70,7 @@ def evaluate(
     model = live if isinstance(live, LoadedVersion) else None
     reference, metadata = live.profile, live.metadata
     recorded = history[-2 * settings.monitor.window :]
-    own = [p for p in recorded[-settings.monitor.window :] if p.version == live.id]
+    own = [p for p in recorded[-settings.monitor.window :] if p.version == live.id and p.recorded_at >= since]
     inputs, misfits = window_frame([p.inputs for p in own], live.schema)
 
     def beside(profile: Sequence[FeatureProfile], **how: Any) -> DriftResult:
@@ -95,6 +98,7 @@ def evaluate(
         settings=settings,
         false_alarm_rate=settings.monitor.false_alarm_rate * BUDGET["performance"],
         now=now,
+        since=since,
         conflict=conflict,
         expired=expired,
     )
@@ -112,7 +116,9 @@ def evaluate(
         previous=previous,
         model=view,
         performance=quality,
-        estimate=_estimate(own, inputs, history, actuals, _matured(quality, now), model, settings),
+        estimate=_estimate(
+            own, inputs, _told(history, actuals, live.id, since, _matured(quality, now)), actuals, model, settings
+        ),
         thresholds={
             "drift": settings.drift.model_dump(),
             "performance": settings.performance.model_dump(mode="json"),
@@ -177,19 +183,22 @@ def _matured(quality: PerformanceResult, now: str) -> str:
     return labels.mature_until(quality.labels.mature_after_s if quality.labels else None, now=now)
 
 
+def _told(
+    history: Sequence[Prediction], actuals: Mapping[str, Actual], version: str, since: str, limit: str
+) -> list[Prediction]:
+    """A version's predictions with actuals, up to `limit`: the labels that come first may be of the hard ones."""
+    return [p for p in history if p.version == version and since <= p.recorded_at <= limit and p.id in actuals]
+
+
 def _estimate(
     own: Sequence[Prediction],
     inputs: pd.DataFrame,
-    history: Sequence[Prediction],
+    told: Sequence[Prediction],
     actuals: Mapping[str, Actual],
-    limit: str,
     model: LoadedVersion | None,
     settings: Settings,
 ) -> EstimateResult:
-    """The error of the window without its actuals, and how well that went where actuals came.
-
-    Its record is of predictions recorded up to `limit`: the labels that come first may be of the hard ones.
-    """
+    """The error of the window without its actuals, and how well that went for those `told` whose actuals came."""
     base = EstimateResult(state="insufficient", sentence="", metric=settings.metric, n=len(own))
     if model is None or model.holdout is None:
         return msgspec.structs.replace(base, sentence="insufficient: the version could not be asked")
@@ -199,7 +208,7 @@ def _estimate(
 
     task, classes, window = model.schema.task, model.holdout.classes, settings.monitor.window
     part = max(window // PART, 1)
-    told = [p for p in history if p.version == model.id and p.recorded_at <= limit and p.id in actuals][-part * PARTS :]
+    told = told[-part * PARTS :]
     frame, _ = window_frame([p.inputs for p in told], model.schema)
 
     def sample(rows: Sequence[Prediction], true: Sequence[object]) -> scores.Sample:

@@ -88,7 +88,7 @@ class Maintainer:
         seen = self._traffic_seen(live)
         fresh = seen != self._seen
         if fresh:
-            self._tell_alarms(self.monitor.check(self._model(live)))
+            self._tell_alarms(self.monitor.check(self._model(live), live.activated_at))
             self._seen = seen
         decision = self._decide(live) if fresh or self.settings.retrain.every_days else None
         if decision is None or not (fresh or decision.trigger == "schedule"):

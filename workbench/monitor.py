@@ -192,10 +192,10 @@ class ModelMonitor:
         """
         return self._summary(self.clock(), version)
 
-    def _summary(self, now: datetime, version: str | None) -> ServiceResult:
+    def _summary(self, now: datetime, version: str | None, since: str = "") -> ServiceResult:
         uptimes = [e.service.uptime for e in self.store.evaluations() if e.service.uptime]
         return traffic.summarise(
-            self.store.requests(),
+            [r for r in self.store.requests() if r.version != version or r.recorded_at >= since],
             self.store.heartbeats(),
             now=now,
             window=self.store.window_size,
@@ -205,7 +205,7 @@ class ModelMonitor:
             version=version,
         )
 
-    def check(self, live: Reference) -> Evaluation:
+    def check(self, live: Reference, since: str = "") -> Evaluation:
         """Look at the window once and write down the evaluation; the same records give the same one.
 
         Parameters
@@ -213,6 +213,8 @@ class ModelMonitor:
         live : Reference
             What the live version is measured by; as a LoadedVersion it is also asked, else the model's view and the
             estimate without actuals are `insufficient`.
+        since : ISO text, optional
+            When it went live: of an earlier time as the live version nothing is judged.
         """
         now = self._last_told()
         accepted = self.store.actuals()
@@ -221,11 +223,12 @@ class ModelMonitor:
             evaluate(
                 self.store.history(),
                 first_of_each(accepted),
-                self._summary(now, live.id),
+                self._summary(now, live.id, since),
                 live,
                 settings=self.settings,
                 accepted=steering(self.store.events(), live.id).accepted,
                 now=utc_text(now),
+                since=since,
                 conflict=len({r.prediction_id for r in refused if r.why == "conflict"} | conflicting(accepted)),
                 expired=len({r.prediction_id for r in refused if r.why == "expired"}),
                 earlier=[e for e in self.store.evaluations() if e.version == live.id],

@@ -71,6 +71,7 @@ def check(
     settings: Settings,
     false_alarm_rate: float,
     now: str,
+    since: str = "",
     conflict: int = 0,
     expired: int = 0,
 ) -> PerformanceResult:
@@ -85,15 +86,21 @@ def check(
         Expected false alarms a window of new predictions.
     now : ISO text
         As of when; labels that are still on their way make what is newest provisional.
+    since : ISO text
+        When the version went live: what it answered in an earlier time as the live one is no news of it.
     conflict, expired : int
         Actuals that were not taken.
     """
     shown, size = names(settings), settings.monitor.window
+
+    def mine(p: Prediction) -> bool:
+        return p.version == live.version_id and p.recorded_at >= since
+
     curve = labels.delay_curve(history, actuals, now=now)
     after_s = labels.mature_after(curve, settings.performance.mature_quantile)
     limit = labels.mature_until(after_s, now=now)
     described = labels.describe(
-        [p for p in history if p.version == live.version_id],
+        [p for p in history if mine(p)],
         actuals,
         curve,
         now=now,
@@ -102,8 +109,8 @@ def check(
         expired=expired,
     )
     known = Answered(history, actuals, live, holdout)
-    own = [i for i, p in enumerate(known.predictions) if p.version == live.version_id]
-    mature = [p for p in history if p.version == live.version_id and p.recorded_at <= limit][-size:]
+    own = [i for i, p in enumerate(known.predictions) if mine(p)]
+    mature = [p for p in history if mine(p) and p.recorded_at <= limit][-size:]
     in_window = {p.id for p in mature}
     settled = [i for i in own if known.predictions[i].recorded_at <= limit]
     window = [i for i in settled if known.predictions[i].id in in_window]

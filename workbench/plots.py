@@ -47,6 +47,7 @@ MARKS = {
     "retrain_started": (1, "o", BLUE, "retrain starts"),
     "kept_out": (0, "x", INK, "challenger kept out"),
     "promoted": (0, "*", GREEN, "promoted"),
+    "went_back": (0, "<", GREEN, "went back"),
     "rolled_back": (0, "<", ALARM, "rolled back"),
     "switched": (0, "D", PURPLE, "switched by hand"),
 }

@@ -53,7 +53,7 @@ class Workbench:
         live = self.versions.live()
         if live is None:
             raise UnknownVersion("no version is live; train one with `python main.py`")
-        return self.monitor.check(self.versions.load(live.version_id))
+        return self.monitor.check(self.versions.load(live.version_id), live.activated_at)
 
     def drill(self, feature: str, *, kind: Kind | None = None, size: float | None = None, **options: Any) -> Drill:
         """The fire drill: would a shift of this kind and size in a copy of the window raise the alarm?

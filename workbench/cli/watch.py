@@ -123,7 +123,7 @@ def check(context: typer.Context, as_json: Json = False) -> None:
         # What can be checked without the model is checked; the record says that the rest could not be.
         print(f"error: {error}", file=sys.stderr)
         version = versions.reference(live.version_id)
-    evaluation = ModelMonitor(metrics, settings).check(version)
+    evaluation = ModelMonitor(metrics, settings).check(version, live.activated_at)
     print_json(evaluation) if as_json else _print_evaluation(evaluation)
     if evaluation.alarms:
         raise typer.Exit(1)
