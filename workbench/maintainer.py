@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from workbench import switching
 from workbench.errors import CorruptVersion, UnknownVersion, WorkbenchError
@@ -20,10 +22,12 @@ from workbench.policy import LOST, PASSED, decide, on_probation
 from workbench.records import Decision, Event, Pointer, utc_now
 from workbench.settings import Settings
 from workbench.steering import steering
-from workbench.switch_watch import SwitchWatch
 from workbench.traffic import PREDICT
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
+
+if TYPE_CHECKING:
+    from workbench.switch_watch import SwitchWatch
 
 log = logging.getLogger(__name__)
 PRUNE_EVERY = timedelta(minutes=5)
@@ -68,8 +72,14 @@ class Maintainer:
         self.clock = clock
         self._seen: tuple[object, ...] = ()
         self._loaded: dict[str, LoadedVersion] = {}
-        self._switches = SwitchWatch(settings, self.metrics, self._load)
         self._pruned_at = clock()
+
+    @cached_property
+    def _switches(self) -> SwitchWatch:
+        # Here, and not above: as long as nothing is switched nobody is asked, and scikit-learn not needed.
+        from workbench.switch_watch import SwitchWatch
+
+        return SwitchWatch(self.settings, self.metrics, self._load)
 
     def watch(self) -> None:
         """Look after a version on probation: let it pass, or go back to the one before; costs a look at the pointer
