@@ -203,3 +203,14 @@ def test_what_is_missing_for_a_verdict_is_said():
     said = performance_words.insufficient(judged, 50, newest, Labels(sentence="few came"), HOLDOUT, MAE)
     assert said.startswith("insufficient: 10 mature actuals of 50 predictions, about ")
     assert said.endswith("are needed; few came")
+
+
+def test_more_actuals_are_said_to_be_needed_than_there_are():
+    # Few positives tell little of the recall, however many rows there are.
+    holdout = held(guesses(0, 600), "recall")
+    rules = Rules("recall", (), 0.1, 0.0025)
+    rare = judge_window(guesses(1, 600, base=0.03), holdout, rules)[0]
+    assert (rare.state, rare.rows) == ("insufficient", 600)
+    assert performance_words.needed(holdout, rules) < 600 < performance_words.needed_beside(rare, holdout, rules)
+    said = performance_words.insufficient(rare, 600, None, Labels(sentence=""), holdout, rules)
+    assert said.endswith(f"about {performance_words.needed_beside(rare, holdout, rules):,} are needed")

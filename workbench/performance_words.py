@@ -43,7 +43,7 @@ def insufficient(
     decided: Judged, predictions: int, newest: Score | None, labels: Labels, holdout: Holdout, rules: Rules
 ) -> str:
     """Why there is no verdict, and what it takes."""
-    wanted = needed(holdout, rules)
+    wanted = needed(holdout, rules) if decided.chance is None else needed_beside(decided, holdout, rules)
     takes = "the holdout's rows are too few" if wanted is None else f"about {wanted:,} are needed"
     if newest is not None and newest.provisional and newest.n and not decided.rows:
         told = figure(rules.metric, newest.metrics.get(rules.metric), newest.intervals.get(rules.metric))
@@ -69,3 +69,22 @@ def needed(holdout: Holdout, rules: Rules) -> int | None:
     spread = yard.losses.std**2 * (1 + MARGIN * (yard.dependence - 1))
     rest = reach**2 - spread / yard.losses.n
     return max(math.ceil(spread / rest), LEAST_ROWS) if rest > 0 else None
+
+
+def needed_beside(judged: Judged, holdout: Holdout, rules: Rules) -> int | None:
+    """The same where some actuals have come: by what these tell, which may be less than as many of the holdout's.
+
+    >>> from workbench.holdout import Yardstick
+    >>> yards = {"mae": Yardstick(value=8.0, error=1.0)}
+    >>> held = Holdout(n=400, start=None, end=None, classes=(), score=Score(n=400, metrics={}), yardsticks=yards)
+    >>> judged = Judged(metric="mae", state="insufficient", value=9.0, baseline=8.0, chance=1.2, rows=100)
+    >>> needed_beside(judged, held, Rules("mae", (), 0.1, 0.0025))
+    156
+    """
+    yard, scale = holdout.yardsticks[judged.metric], abs(judged.baseline or 1.0)
+    reach = -float(ndtri(rules.level(judged.metric))) / scale
+    found, wanted = (
+        (chance / reach) ** 2 - yard.error**2
+        for chance in (judged.chance or 0.0, BLIND[higher_is_better(judged.metric)])
+    )
+    return max(math.ceil(judged.rows * found / wanted), judged.rows + 1) if wanted > 0 else None
