@@ -16,6 +16,8 @@ from workbench.performance_result import Labels
 from workbench.records import Actual, Prediction, parse_utc, utc_text
 
 CURVE = 20
+# Of these shares of the actuals it is told how long they took.
+SHARES = (0.25, 0.5, 0.75, 0.95)
 NEWEST = 20_000
 # Shown when a part of the predictions has this much less of its labels than the rest, and chance hardly does that.
 MIN_GAP = 0.05
@@ -175,6 +177,21 @@ def _parts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
         codes = np.where(codes < 0, len(common), codes)
         words = [*(f"is {value}" for value in common), "is rare"]
     return np.where(missing, len(words), codes), [*words, "is missing"]
+
+
+def curve_told(told: Labels) -> str:
+    """How long actuals usually take, in words; empty while none has come.
+
+    >>> curve_told(Labels(sentence="", delays=((60.0, 0.3), (3600.0, 0.9), (7200.0, 1.0))))
+    'of the actuals that come, 25% do within 60 s, 50% within 60 min, 75% within 60 min, 95% within 2 h'
+    """
+    if not told.delays:
+        return ""
+    within = [next(seconds for seconds, share in told.delays if share >= q - 1e-9) for q in SHARES]
+    parts = [
+        f"{q:.0%}{'' if i else ' do'} within {span(s)}" for i, (q, s) in enumerate(zip(SHARES, within, strict=True))
+    ]
+    return f"of the actuals that come, {', '.join(parts)}"
 
 
 def span(seconds: float) -> str:

@@ -12,15 +12,21 @@ if TYPE_CHECKING:
 
 SEGMENTS_SHOWN = 10
 VERSIONS_SHOWN = 4
+PERIODS_SHOWN = 10
 
 
 def print_quality(evaluation: Evaluation) -> None:
     """Everything a check says of the model's quality."""
+    from workbench.labels import curve_told
+
     performance = evaluation.performance
     if performance.metrics:
         _metrics(performance)
     if performance.labels:
-        print_table("actuals", ["", ""], [("labels", performance.labels.sentence), *_newest(performance)])
+        told = [("labels", performance.labels.sentence), ("delays", curve_told(performance.labels))]
+        print_table("actuals", ["", ""], [row for row in [*told, *_newest(performance)] if row[1]])
+    if performance.over_time:
+        _periods(performance)
     if performance.segments:
         _segments(performance, evaluation.thresholds.get("performance", {}).get("segment") or "segment")
     if evaluation.estimate.record:
@@ -52,6 +58,23 @@ def _metrics(performance: PerformanceResult) -> None:
                 *(bounded(score, name) for score in versions),
             )
             for name in performance.metrics
+        ),
+    )
+
+
+def _periods(performance: PerformanceResult) -> None:
+    """The newest periods of event time, whichever version answered."""
+    print_table(
+        "by event time (in brackets: 95 % interval)",
+        ["from", "version", "actuals", performance.metric],
+        (
+            (
+                when(score.start)[:16],
+                score.version,
+                score.n,
+                bounded(score, performance.metric) + (", provisional" if score.provisional else ""),
+            )
+            for score in performance.over_time[-PERIODS_SHOWN:]
         ),
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from workbench.labels import curve_told
 from workbench.panels.base import Markup, Panel, full_width, number, table, tag
 from workbench.panels.view import View
 from workbench.performance_result import PerformanceResult
 from workbench.plots import error_over_time, svg
 
 SEGMENTS_SHOWN = 8
+PERIODS_SHOWN = 8
 
 
 class Performance(Panel):
@@ -39,7 +41,8 @@ def _metrics(view: View) -> str:
     if check is None:
         return ""
     result = check.performance
-    lines = [result.sentence, result.labels.sentence if result.labels else "", check.estimate.sentence]
+    told = [result.labels.sentence, curve_told(result.labels)] if result.labels else []
+    lines = [result.sentence, *told, check.estimate.sentence]
     names = list(result.metrics)
     rows = [
         ("window", *(_bounded(result.metrics[name], result.intervals.get(name)) for name in names)),
@@ -48,8 +51,9 @@ def _metrics(view: View) -> str:
             *(_bounded(result.baseline.get(name), result.baseline_intervals.get(name)) for name in names),
         ),
     ]
-    told = f"{result.labelled:,} of the last {result.n:,} mature predictions have their actual; 95 % intervals"
-    tables = [table(told, ["", *names], rows), _segments(result, view.settings.performance.segment)]
+    head = f"{result.labelled:,} of the last {result.n:,} mature predictions have their actual; 95 % intervals"
+    segments = _segments(result, view.settings.performance.segment)
+    tables = [table(head, ["", *names], rows), segments, _periods(result)]
     return "".join(tag("p", line) for line in lines if line) + "".join(
         tag("div", one, "wb-narrow") for one in tables if one
     )
@@ -63,6 +67,23 @@ def _segments(result: PerformanceResult, column: str | None) -> Markup | None:
         for part in result.segments[:SEGMENTS_SHOWN]
     ]
     return table(f"By {column}, the worst first", [column, "actuals", result.metric], rows)
+
+
+def _periods(result: PerformanceResult) -> Markup | None:
+    """The newest periods of event time."""
+    if not result.over_time:
+        return None
+    rows = [
+        (
+            (part.start or "")[:10],
+            part.version,
+            part.n,
+            _bounded(part.metrics.get(result.metric), part.intervals.get(result.metric))
+            + (", provisional" if part.provisional else ""),
+        )
+        for part in result.over_time[-PERIODS_SHOWN:]
+    ]
+    return table("By event time", ["from", "version", "actuals", result.metric], rows)
 
 
 def _bounded(value: float | None, bounds: tuple[float, float] | None) -> str:
