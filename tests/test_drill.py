@@ -11,6 +11,7 @@ from workbench.errors import DataError, UnknownVersion
 from workbench.features import to_rows
 from workbench.profiles import categorical, numeric
 from workbench.sections import DriftSettings
+from workbench.steering import accept
 from workbench.workspace import Workbench
 
 
@@ -79,6 +80,49 @@ def test_a_workspace_drills_with_its_own_window_and_training_data(trained):
     )
     done = bench.drill("km", size=3.0, rounds=5)
     assert (done.fired, done.n) == (True, 200)
+    assert done.alarms["drift"].startswith("km: mean")
+    assert done.alarms["model"].startswith("prediction: mean")
+    assert bench.drill("km", kind="unit", rounds=5).alarms["data"].startswith("km: looks like a factor of 1000")
+    assert len(bench.metrics.window()) == 200
+    assert bench.metrics.evaluations() == []
+
+
+@pytest.fixture
+def with_a_window(trained):
+    """A workspace with 300 predictions like those its version has learnt from."""
+    bench = Workbench.open(trained.root)
+    live, frame = bench.versions.load("first"), trips(300, seed=1)
+    bench.monitor.record_rows(
+        to_rows(frame[["km", "stops", "to"]]),
+        frame["minutes"].tolist(),
+        schema=live.schema,
+        version="first",
+        response_s=0,
+    )
+    yield bench
+    bench.metrics.close()
+
+
+def test_a_shift_that_hardly_moves_the_predictions_would_not_have_fired(with_a_window):
+    """Half a standard deviation of the stops is two minutes of sixty, which this workspace does not mind."""
+    toml = with_a_window.settings.root / "workbench.toml"
+    toml.write_text(toml.read_text() + "\n[drift]\nmin_impact = 0.2\n")
+    bench = Workbench.open(toml.parent)
+    live, columns = bench.versions.load("first"), ["km", "stops", "to"]
+    limits = {"limits": bench.settings.drift, "false_alarm_rate": 0.006, "rounds": 5}
+    alone = drill(trips(300, seed=1)[columns], trips(400)[columns], live.profile, "stops", size=0.8, **limits)
+    done = bench.drill("stops", size=0.8, rounds=5)
+    assert (alone.fired, alone.state) == (True, "drift")
+    assert (done.fired, done.state, done.alarms) == (False, "possible", {})
+    assert "it moves the predictions by" in done.sentence
+
+
+def test_what_was_accepted_would_not_have_fired(with_a_window):
+    bench = with_a_window
+    accept(bench.metrics, "km", "first", by="anna", reason="a longer route")
+    done = bench.drill("km", size=3.0, rounds=5)
+    assert (done.state, "drift" in done.alarms) == ("ok", False)
+    assert done.sentence.endswith("accepted: a longer route")
 
 
 def test_without_a_live_version_there_is_nothing_to_drill(settings):

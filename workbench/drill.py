@@ -1,7 +1,9 @@
 """The fire drill: would the alarm have fired? A shift of known size is put into a copy of the window.
 
-Beside it, two figures from the reference itself: the smallest shift that is found at this many rows, and how often
-stretches of the reference, in which nothing was changed, raise an alarm.
+In a workspace the whole check answers, as it would have: with what people accepted, and with the model's view, by which
+a move that hardly moves the predictions is no alarm. Beside it, two figures from the reference itself, of which the
+drift of the inputs alone decides: the smallest shift that is found at this many rows, and how often stretches of the
+reference, in which nothing was changed, raise an alarm.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from workbench import drift, profiles
-from workbench.checkup import BUDGET
+from workbench.checkup import BUDGET, evaluate
+from workbench.ensemble import answer_frame
 from workbench.errors import DataError, UnknownVersion
-from workbench.evaluation import DriftResult, FeatureProfile
-from workbench.features import align, window_frame
+from workbench.evaluation import Evaluation, FeatureProfile, ServiceResult, Traffic
+from workbench.features import align, to_rows, window_frame
 from workbench.metrics_store import MetricsStore
 from workbench.records import State
 from workbench.sections import DriftSettings
 from workbench.settings import Settings
 from workbench.shifts import SIZES, Kind, check_request, default_kind, default_size, inject
+from workbench.steering import steering
 from workbench.training_data import between
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
@@ -30,10 +34,16 @@ from workbench.version_store import VersionStore
 FOUND = 0.95
 WINDOWS = 20
 STEPS = 10
+NO_TRAFFIC = ServiceResult(state="insufficient", sentence="a drill asks no service", all=Traffic(requests=0, rows=0))
+# Which part of a check tells of a feature in this state.
+PART: dict[State, str] = {"broken": "data", "drift": "drift"}
 
 
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a drill. `smallest` is None where even the largest size tried is not found."""
+    """What came of a drill. `smallest` is None where even the largest size tried is not found.
+
+    `alarms` are the sentences of the parts of the check that the shift set off, by name: data, drift, model.
+    """
 
     feature: str
     kind: Kind
@@ -43,6 +53,7 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     before: State
     sentence: str
+    alarms: dict[str, str] = {}
     smallest: float | None
     windows: int
     false_alarms: int
@@ -74,6 +85,7 @@ def drill(
     rounds: int = 100,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    judge: Callable[[pd.DataFrame], Evaluation] | None = None,
 ) -> Drill:
     """Put a shift into a copy of the window and see.
 
@@ -92,6 +104,8 @@ def drill(
         Stretches of the reference to measure false alarms with.
     seed : int
         Fixes every draw.
+    judge : callable (DataFrame) -> Evaluation, optional
+        The whole check of a window with these inputs; without it, the drift of the inputs alone decides.
 
     Raises
     ------
@@ -106,11 +120,20 @@ def drill(
     check_request(profile, kind, size, len(window))
     rng = np.random.default_rng(seed)
 
-    def look(frame: pd.DataFrame, rate: float = false_alarm_rate) -> DriftResult:
-        return drift.check(frame, reference, limits=limits, false_alarm_rate=rate)
-
-    before = look(window).feature(feature).state
-    after = look(window.assign(**{feature: inject(window[feature], kind, size, profile, rng)})).feature(feature)
+    shifted = window.assign(**{feature: inject(window[feature], kind, size, profile, rng)})
+    if judge:
+        calm, upset = judge(window), judge(shifted)
+        before, after, alarms = (
+            calm.drift.feature(feature),
+            upset.drift.feature(feature),
+            _set_off(calm, upset, feature),
+        )
+    else:
+        before, after = (
+            drift.check(frame, reference, limits=limits, false_alarm_rate=false_alarm_rate).feature(feature)
+            for frame in (window, shifted)
+        )
+        alarms = {PART[after.state]: after.sentence} if after.state in PART else {}
     smallest = _smallest(
         _draws(pool[feature], profile, len(window), rng),
         profile,
@@ -119,30 +142,39 @@ def drill(
         false_alarm_rate / len(reference),
         rng,
     )
-    alarms = 0
+    false_alarms = 0
     stretches = list(_stretches(pool, len(window), rounds, reference, rng))
     for done, (rest, stretch) in enumerate(stretches):
         progress(done, len(stretches))
         result = drift.check(stretch, profiles.like(rest, reference), limits=limits, false_alarm_rate=false_alarm_rate)
-        alarms += any(f.state in ("drift", "broken") for f in result.features)
-    interval = binomtest(alarms, max(len(stretches), 1)).proportion_ci()
+        false_alarms += any(f.state in ("drift", "broken") for f in result.features)
+    interval = binomtest(false_alarms, max(len(stretches), 1)).proportion_ci()
     return Drill(
         feature=feature,
         kind=kind,
         size=size,
         n=len(window),
-        fired=after.state in ("drift", "broken"),
+        fired=bool(alarms),
         state=after.state,
-        before=before,
+        before=before.state,
         sentence=after.sentence,
+        alarms=alarms,
         smallest=smallest,
         windows=WINDOWS,
-        false_alarms=alarms,
+        false_alarms=false_alarms,
         rounds=len(stretches),
         rate_low=float(interval.low),
         rate_high=float(interval.high),
         asked_rate=false_alarm_rate,
     )
+
+
+def _set_off(calm: Evaluation, upset: Evaluation, feature: str) -> dict[str, str]:
+    """The parts of a check that a shift set off: those that name the feature, and the model's view."""
+    state = upset.drift.feature(feature).state
+    named = {PART[state]} if state in PART else set()
+    model = {"model"} & (upset.alarms.keys() - calm.alarms.keys())
+    return {name: upset.alarms[name] for name in upset.alarms if name in named | model}
 
 
 def _draws(pool: pd.Series, profile: FeatureProfile, n: int, rng: np.random.Generator) -> list[pd.Series]:
@@ -227,15 +259,41 @@ def rehearse(
     live = versions.live()
     if live is None:
         raise UnknownVersion("no version is live; train one with `python main.py`")
-    metadata = versions.metadata(live.version_id)
-    own = [p.inputs for p in metrics.window() if p.version == live.version_id]
-    window, _ = window_frame(own, metadata.features)
+    version = versions.load(live.version_id)
+    metadata = version.metadata
+    history = metrics.history()
+    place = [
+        i for i, p in enumerate(history) if p.version == live.version_id and i >= len(history) - metrics.window_size
+    ]
+    window, _ = window_frame([history[i].inputs for i in place], metadata.features)
     rows = TrainingStore(settings.versions_dir).load(metadata.training_data.sha256)
     learnt = metadata.training_data.fit
+    accepted = steering(metrics.events(), live.version_id).accepted
+    earlier = [e for e in metrics.evaluations() if e.version == live.version_id]
+
+    def judge(inputs: pd.DataFrame) -> Evaluation:
+        said = answer_frame(version.estimator, version.schema, inputs)
+        changed = list(history)
+        for row, (i, inputs_now, output) in enumerate(zip(place, to_rows(inputs), said.predictions, strict=True)):
+            probabilities = said.probabilities[row] if said.probabilities else None
+            changed[i] = msgspec.structs.replace(
+                history[i], inputs=inputs_now, output=output, probabilities=probabilities
+            )
+        return evaluate(
+            changed,
+            {},
+            NO_TRAFFIC,
+            version,
+            settings=settings,
+            accepted=accepted,
+            now=history[-1].recorded_at,
+            earlier=earlier,
+        )
+
     return drill(
         window,
         align(between(rows, learnt), metadata.features),
-        versions.profile(live.version_id),
+        version.profile,
         feature,
         kind=kind,
         size=size,
@@ -244,4 +302,5 @@ def rehearse(
         rounds=rounds,
         seed=seed,
         progress=progress,
+        judge=judge,
     )

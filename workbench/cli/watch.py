@@ -178,10 +178,10 @@ def drill(
             ("window", f"{done.n} predictions; {feature} is {GLYPHS[done.before]} there"),
             ("injected", f"{done.kind} {done.size:g} {done.unit}"),
             ("verdict", f"{GLYPHS[done.state]}: {done.sentence}"),
-            ("would it have fired", "yes" if done.fired else "NO"),
-            (f"smallest found in {done.found:.0%} of windows", smallest),
+            ("would it have fired", f"yes: {', '.join(done.alarms)}" if done.fired else "NO"),
+            (f"smallest found in {done.found:.0%} of windows, by the drift of inputs alone", smallest),
             (
-                "false alarms, measured",
+                "false alarms of the same, measured",
                 f"{done.false_alarms} of {done.rounds} stretches of the reference "
                 f"(95 %: {done.rate_low:.1%} to {done.rate_high:.1%}; asked for: {done.asked_rate:.2%} a window)",
             ),
