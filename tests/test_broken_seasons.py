@@ -96,6 +96,15 @@ def test_checking_a_broken_window_again_gives_the_same_record_though_later_ones_
     assert msgspec.structs.replace(again, id=checks[place].id) == checks[place]
 
 
+@pytest.mark.parametrize("step", [1_000, 2_500])
+def test_a_jump_between_two_checks_far_apart_is_seen(late, step):
+    settings, live = late
+    rows = predictions(live, celsius(flights("2013-03-18", "2013-05-10"), "2013-03-30", "2013-06-01"))
+    first, *others = walk(live, settings, rows, first=1_000, step=step)
+    assert first.data.state == "ok"
+    assert {e.data.state for e in others} == {"broken"}
+
+
 def test_a_unit_that_is_wrong_from_the_first_row_on_stays_broken(late):
     settings, live = late
     frame = flights("2013-03-01", "2013-04-20")

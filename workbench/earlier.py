@@ -19,6 +19,9 @@ from workbench.loaded_version import Reference
 from workbench.records import Prediction
 from workbench.units import Usual
 
+# Rows before those that no evaluation has looked at, and of how many windows these are looked through.
+BEFORE, LATELY = 2 * units.SIDE, 5
+
 
 def usual_before(
     history: Sequence[Prediction],
@@ -65,12 +68,22 @@ class _Rows:
         self._all = [p for p in history[:end] if p.version == live.id] if end else []
         self._schema, self._size = live.schema, size
         self.upto: Callable[[str | None], pd.DataFrame] = cache(self._upto)
+        self.since: Callable[[str | None], pd.DataFrame] = cache(self._since)
 
     def _upto(self, last: str | None) -> pd.DataFrame:
         """The window that ends with a prediction, or with the newest; empty if it is no longer on record."""
         count = len(self._all)
         end = count if last is None else 1 + next((i for i in range(count - 1, -1, -1) if self._all[i].id == last), -1)
-        return window_frame([p.inputs for p in self._all[max(0, end - self._size) : end]], self._schema)[0]
+        return self._frame(max(0, end - self._size), end)
+
+    def _since(self, last: str | None) -> pd.DataFrame:
+        """From a little before a prediction on, or before the end, to the window; not more than a few windows."""
+        count = len(self._all)
+        place = next((i for i in range(count - 1, -1, -1) if self._all[i].id == last), count) if last else count
+        return self._frame(max(0, place - BEFORE, count - LATELY * self._size), count)
+
+    def _frame(self, start: int, end: int) -> pd.DataFrame:
+        return window_frame([p.inputs for p in self._all[start:end]], self._schema)[0]
 
 
 def _evaluated(name: str, past: Sequence[Evaluation], rows: _Rows) -> Usual | None:
@@ -80,9 +93,14 @@ def _evaluated(name: str, past: Sequence[Evaluation], rows: _Rows) -> Usual | No
             return mended
         feature = _of(name, evaluation)
         if feature is not None and feature.state != "broken":
-            values = rows.upto(evaluation.last_id)[name].to_numpy(dtype=float)
-            return units.of_values(values[np.isfinite(values)])
+            last = evaluation.last_id
+            return units.of_values(_finite(rows.upto(last)[name]), lately=_finite(rows.since(last)[name]))
     return None
+
+
+def _finite(column: pd.Series) -> np.ndarray:
+    values = column.to_numpy(dtype=float)
+    return values[np.isfinite(values)]
 
 
 def _of(name: str, evaluation: Evaluation) -> FeatureDrift | None:
@@ -108,5 +126,5 @@ def _unevaluated(profile: FeatureProfile, rows: _Rows, first: Evaluation | None)
     col = channels.column(frame[profile.name], profile)
     other = units.find(col.values, units.of_profile(profile), None, dependence=col.dependence, moved=True)
     if other is None:
-        return units.of_values(col.values)
+        return units.of_values(col.values, lately=_finite(rows.since(None)[profile.name]))
     return units.of_values(other.mended(col.values), other.name)

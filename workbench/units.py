@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,28 +31,27 @@ KEPT = np.linspace(0, 1, 21)
 # How alike middle and spread must be after a conversion, and how unlike the middle before: in interquartile ranges.
 ALIKE, UNLIKE, SPREAD = 0.75, 2.0, 1.6
 # Rows that depend on each other have the reference's spread only where they are worth so many independent ones.
-WORTH = 8
-ALONE = 2
-NEAR = 3
+WORTH, ALONE, NEAR = 8, 2, 3
 ENOUGH = 50
 # Values that stand apart from those of the reference: so few are enough, if so many of the converted would stand there.
 FEW, APART, CUT, MOST = 5, 0.3, 0.005, 0.7
 # A jump: medians of so many rows before and after, looked for at every few rows; how well they must join converted.
 SIDE, STEP, JOIN = 20, 5, 0.5
-STILL_SHARE = 0.02
-ROUNDING = 1e-6
+STILL_SHARE, ROUNDING = 0.02, 1e-6
 
 
 @dataclass(frozen=True)
 class Usual:
     """What a feature's values are as a rule: points that stand for them, and the probabilities of these.
 
-    `standing` is the conversion in which its values have stood lately, where that was not the right one.
+    `standing` is the conversion in which its values have stood lately, where that was not the right one; `lately` the
+    values between those and the window, in order of arrival, where they were right: a jump may have come there.
     """
 
     points: np.ndarray
     weights: np.ndarray
     standing: str | None = None
+    lately: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def quantiles(self, shares: tuple[float, ...] = QUARTERS, only: np.ndarray | None = None) -> np.ndarray:
         """Quantiles of the points, or of some of them."""
@@ -98,12 +97,12 @@ def of_profile(profile: FeatureProfile) -> Usual | None:
     return Usual(np.array([profile.low, *profile.support, profile.high]), np.array([0.0, *profile.weights, 0.0]))
 
 
-def of_values(values: np.ndarray, standing: str | None = None) -> Usual | None:
+def of_values(values: np.ndarray, standing: str | None = None, lately: np.ndarray | None = None) -> Usual | None:
     """What is usual by earlier values, or by their quantiles (KEPT); None where they are too few."""
     if len(values) < len(KEPT):
         return None
-    points = np.quantile(values, KEPT)
-    return Usual(points, np.array([0.5, *[1.0] * (len(KEPT) - 2), 0.5]), standing)
+    weights = np.array([0.5, *[1.0] * (len(KEPT) - 2), 0.5])
+    return Usual(np.quantile(values, KEPT), weights, standing, np.zeros(0) if lately is None else lately)
 
 
 def kept(values: np.ndarray) -> tuple[float, ...]:
@@ -273,6 +272,7 @@ def _jumped(name: str, values: np.ndarray, usual: Usual, wide: float) -> Iterato
     Values that jump as far without changing their scale, as the direction of the wind does, tell nothing by it.
     """
     factor, offset = CONVERSIONS[name]
+    n, values = len(values), np.concatenate([usual.lately.clip(-LARGEST, LARGEST), values])
     if len(values) < 2 * SIDE or not wide > 0:
         return
     middle = usual.quantiles()[1]
@@ -299,7 +299,8 @@ def _jumped(name: str, values: np.ndarray, usual: Usual, wide: float) -> Iterato
         inside = bool(into[jump])
     if inside:
         rows[start:] = True
-    yield Other(name, rows, 0.0)
+    if rows[-n:].any():
+        yield Other(name, rows[-n:], 0.0)
 
 
 def _standing(values: np.ndarray, before: Usual, name: str, reference: Usual | None) -> Iterator[Other]:
