@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.jobs import Job, Jobs
     from workbench.retrainer import Outcome, Promote
 
-NICENESS = 10
+NICENESS = 19
 
 
 def register(app: typer.Typer) -> None:
