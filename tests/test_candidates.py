@@ -11,13 +11,14 @@ from tests.conftest import make_workspace, trips
 from tests.test_retrainer import kinds, retrainer
 from tests.test_training_data import label
 from workbench import steering
+from workbench.blocks import cut, seen_until, weights
 from workbench.candidates import past, row_ms
 from workbench.errors import DataError
 from workbench.metrics_store import MetricsStore
 from workbench.policy import LOST, WENT_BACK
 from workbench.records import Event
 from workbench.settings import load_settings
-from workbench.training_data import cut, gather, seen_until, weights
+from workbench.training_data import gather
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 

@@ -3,11 +3,12 @@ import pandas as pd
 import pytest
 
 from tests.conftest import make_workspace, trips
+from workbench.blocks import cut, recipes, seen_until
 from workbench.errors import DataError, SettingsError
 from workbench.metrics_store import MetricsStore
 from workbench.records import Actual, Prediction
 from workbench.settings import load_settings
-from workbench.training_data import cut, gather, read_source, recipes, seen_until
+from workbench.training_data import gather, read_source
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
@@ -112,8 +113,11 @@ def test_rows_without_a_target_are_dropped_and_counted(settings):
         (lambda f: f.assign(at="some day"), r"time = 'at' cannot be read as times"),
         (lambda f: f.assign(at=[None, *f["at"][1:]]), "time = 'at' is missing in 1 rows"),
         (lambda f: f.head(0), "gave no rows"),
+        (lambda f: f.assign(km=[np.inf, -np.inf, *f["km"][2:]]), "column 'km' is infinite in 2 rows"),
+        (lambda f: f.assign(minutes=[np.inf, *f["minutes"][1:]]), "column 'minutes' is infinite in 1 rows"),
+        (lambda f: f.assign(at=np.arange(len(f)) + 1_700_000_000), "time = 'at' holds numbers, which may be seconds"),
     ],
-    ids=["few", "constant", "column", "text", "times", "gap", "empty"],
+    ids=["few", "constant", "column", "text", "times", "gap", "empty", "inputs", "target", "seconds"],
 )
 def test_data_that_cannot_be_learnt_from_are_an_error_that_says_why(settings, change, message):
     change(trips(400)).to_csv(settings.root / "trips.csv", index=False)
@@ -121,9 +125,30 @@ def test_data_that_cannot_be_learnt_from_are_an_error_that_says_why(settings, ch
         rows_of(settings)
 
 
-def test_an_all_missing_column_is_learnt_around(settings):
+def test_an_all_missing_column_is_learnt_around_and_noted(settings):
     trips(400).assign(stops=np.nan).to_csv(settings.root / "trips.csv", index=False)
-    assert len(rows_of(settings)) == 400
+    rows = rows_of(settings)
+    assert len(rows) == 400
+    assert rows.notes == ("stops has no value in any row: it is learnt around, and told when it has one",)
+
+
+def test_moments_that_come_twice_are_noted(settings):
+    frame = trips(400)
+    frame.loc[1, "at"] = frame.loc[0, "at"]
+    frame.to_csv(settings.root / "trips.csv", index=False)
+    assert rows_of(settings).notes[0].startswith("2 rows share their moment with another")
+
+
+def test_classes_that_are_a_quantity_are_an_error(tmp_path):
+    with pytest.raises(DataError, match=r'different numbers.* is \[model\] task = "regression" meant'):
+        rows_of(make_workspace(tmp_path, "classification", "minutes"))
+
+
+def test_a_column_that_has_become_another_kind_names_the_predictions_on_record(settings):
+    label(settings, trips(5, start="2026-02-01"))
+    trips(400).assign(to=lambda f: f["km"]).to_csv(settings.root / "trips.csv", index=False)
+    with pytest.raises(DataError, match=r"predictions on record no longer fit the base data: .*'to'"):
+        rows_of(settings)
 
 
 def test_times_with_zones_are_put_on_one_clock(settings):

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import members
+from workbench.blocks import Blocks, recipes, seen_until, weights
 from workbench.contest import MIB, Speed
 from workbench.ensemble import Answers, Progress, answer, answer_frame, build, fit, parameters, takes_weights
 from workbench.errors import CorruptVersion, DataError, UnknownVersion
@@ -24,7 +25,7 @@ from workbench.loaded_version import LoadedVersion
 from workbench.policy import lost_on_probation
 from workbench.records import Event, Schema
 from workbench.settings import Settings
-from workbench.training_data import Blocks, Rows, recipes, seen_until, weights
+from workbench.training_data import Rows
 from workbench.version_store import VersionStore
 
 TIMED_ROWS = 15

@@ -46,12 +46,19 @@ class Contest:
     for_speed: bool = False
     tolerance: float = 0.1
 
-    def arrays(self, y: Sequence[object] | np.ndarray, said: Answers) -> Sample:
-        return sample(self.task, y, said.predictions, said.probabilities)
+    def arrays(self, y: Sequence[object] | np.ndarray, said: Sequence[Answers]) -> list[Sample]:
+        """The answers of several models as arrays, of classes that are the same for all: a model that does not know a
+        class must not be spared its rows."""
+        apart = [sample(self.task, y, s.predictions, s.probabilities) for s in said]
+        known = sorted({name for one in apart for name in one.classes})
+        if all(len(one.classes) == len(known) for one in apart):
+            return apart
+        return [sample(self.task, y, s.predictions, s.probabilities, known) for s in said]
 
-    def score(self, y: np.ndarray, said: Answers) -> float | None:
-        """The deciding metric of some answers."""
-        return values(self.arrays(y, said), (self.metric,))[self.metric]
+    def scores(self, y: np.ndarray, said: Mapping[str, Answers]) -> dict[str, float | None]:
+        """The deciding metric of each candidate's answers."""
+        told = self.arrays(y, list(said.values()))
+        return {name: values(one, (self.metric,))[self.metric] for name, one in zip(said, told, strict=True)}
 
     def best(self, scores: Mapping[str, float | None]) -> str:
         """The candidate that wins on *select*; the first where nothing tells them apart."""
@@ -77,7 +84,7 @@ class Contest:
         speeds : of the two
         segments : of the rows, if there is a column of segments
         """
-        our_rows, their_rows = self.both(y, ours, theirs)
+        our_rows, their_rows = self.arrays(y, [ours, theirs])
         champion = values(their_rows, (self.metric,))[self.metric] if len(y) else None
         verdict = self.compare(
             our_rows,
@@ -86,21 +93,14 @@ class Contest:
             margin=self.settings.gate_margin,
             tolerance=self.tolerance * abs(champion or 0.0) if self.for_speed else 0.0,
         )
-        against = [*self._costs(*speeds), *self._segments(our_rows, their_rows, segments)]
+        against = [*self.costs(*speeds), *self._segments(our_rows, their_rows, segments)]
+        return self.limited(verdict, against)
+
+    def limited(self, verdict: GateVerdict, against: Sequence[str]) -> GateVerdict:
+        """A verdict with what stands against the challenger whatever its advantage."""
         sentence = "; ".join([verdict.sentence, *against])
         asked = "not worse" if self.for_speed else "better"
         return msgspec.structs.replace(verdict, sentence=sentence, asked=asked, limits=tuple(against))
-
-    def both(self, y: Sequence[object] | np.ndarray, ours: Answers, theirs: Answers) -> tuple[Sample, Sample]:
-        """The answers of two models as arrays, of classes that are the same for both."""
-        first, second = self.arrays(y, ours), self.arrays(y, theirs)
-        if self.task == "regression" or first.classes == second.classes:
-            return first, second
-        known = tuple(dict.fromkeys((*first.classes, *second.classes)))
-        return (
-            sample(self.task, y, ours.predictions, ours.probabilities, known),
-            sample(self.task, y, theirs.predictions, theirs.probabilities, known),
-        )
 
     def compare(
         self,
@@ -135,13 +135,14 @@ class Contest:
                 seed=self.settings.seed,
             )
 
-    def _costs(self, ours: Speed, theirs: Speed) -> list[str]:
+    def costs(self, ours: Speed, theirs: Speed | None) -> list[str]:
+        """What a challenger costs too much; in words."""
         told, limits = [], self.settings
         if limits.max_row_ms is not None and ours.row_ms > limits.max_row_ms:
             told.append(f"one row takes {ours.row_ms:.3g} ms, allowed are {limits.max_row_ms:g}")
         if limits.max_artifact_mb is not None and ours.artifact_mb > limits.max_artifact_mb:
             told.append(f"its file has {ours.artifact_mb:.3g} MiB, allowed are {limits.max_artifact_mb:g}")
-        if self.for_speed and ours.row_ms >= theirs.row_ms:
+        if self.for_speed and theirs is not None and ours.row_ms >= theirs.row_ms:
             told.append(f"one row takes {ours.row_ms:.3g} ms, the live version's takes {theirs.row_ms:.3g}")
         return told
 

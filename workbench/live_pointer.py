@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from workbench.errors import CorruptVersion
+from workbench.errors import Busy, CorruptVersion
 from workbench.files import replace_whole
 from workbench.records import Pointer, Promotion, utc_now, utc_text
 
@@ -51,11 +51,21 @@ class LivePointer:
             return None
         return stat.st_mtime_ns, stat.st_ino
 
-    def switch(self, version_id: str, *, by: str, reason: str) -> Promotion:
-        """Point at another version; the one that was live becomes `previous`."""
+    def switch(self, version_id: str, *, by: str, reason: str, generation: int | None = None) -> Promotion:
+        """Point at another version; the one that was live becomes `previous`.
+
+        Raises
+        ------
+        Busy
+            If the pointer is no longer of this generation: somebody else has switched.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(self._lock_path, timeout=30):
             before, sound = self._before()
+            found = before.generation if before else 0
+            if generation is not None and found != generation:
+                live = before.version_id if before else "nothing"
+                raise Busy(f"not switched: {live} has gone live meanwhile, by somebody else")
             if sound and before is not None and before.version_id == version_id:
                 return self.log()[-1]
             pointer = Pointer(

@@ -16,7 +16,7 @@ from workbench.records import Decision, Event, Phase, Pointer, parse_utc, utc_te
 from workbench.sections import RetrainSettings
 
 ATTEMPT, GATING = "retrain_started", "gating"
-WENT_BACK, ROLLED_BACK = "went_back", "rolled_back"
+GOING_BACK, WENT_BACK, ROLLED_BACK = "going_back", "went_back", "rolled_back"
 PASSED, LOST = "probation_passed", "probation_lost"
 # How an attempt ends.
 ENDED = ("promoted", "kept_out", WENT_BACK, "retrain_failed")

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
 from workbench import estimate, performance_check, profiles
 from workbench.ensemble import Answers, answer_frame, disagreement, output_column
+from workbench.errors import DataError
 from workbench.features import to_rows
 from workbench.golden import Golden
 from workbench.holdout import measure
-from workbench.records import Label, Metadata
+from workbench.records import Metadata
 from workbench.scores import sample
 from workbench.settings import Settings
 from workbench.training_data import PREDICTION_ID, Rows
@@ -41,17 +43,33 @@ def held_out(estimator: Any, rows: Rows) -> Held:
 
 
 def out_of_fold(fitted: Callable[[Rows], Any], rows: Rows) -> Held:
-    """The same for a version that learns all rows: each fold of event time is answered by a fit on the others."""
-    predictions: list[Label] = []
-    probabilities: list[dict[str, float]] = []
-    apart: list[np.ndarray] = []
-    for rest, fold in KFold(FOLDS).split(rows.frame):
-        part = Rows(rows.frame.iloc[fold], rows.schema)
-        held = held_out(fitted(Rows(rows.frame.iloc[rest], rows.schema)), part)
-        predictions += held.said.predictions
-        probabilities += held.said.probabilities or []
-        apart += [] if held.apart is None else [held.apart]
-    return Held(rows, Answers(predictions, probabilities or None), np.concatenate(apart) if apart else None)
+    """The same for a version that learns all rows: each fold of event time is answered by a fit on the others.
+
+    A fold without which all rows would be of one class is left out.
+
+    Raises
+    ------
+    DataError
+        If that is so of every fold.
+    """
+    parts = [
+        (Rows(rows.frame.iloc[rest], rows.schema), Rows(rows.frame.iloc[fold], rows.schema))
+        for rest, fold in KFold(FOLDS).split(rows.frame)
+    ]
+    parts = [(rest, part) for rest, part in parts if len(pd.unique(rest.y)) > 1]
+    if not parts:
+        raise DataError("[retrain] refit: without any one stretch of the rows there is but one class left to learn")
+    held = [held_out(fitted(rest), part) for rest, part in parts]
+    chances = [h.said.probabilities for h in held]
+    apart = [h.apart for h in held if h.apart is not None]
+    return Held(
+        Rows(pd.concat([h.rows.frame for h in held]), rows.schema),
+        Answers(
+            [label for h in held for label in h.said.predictions],
+            [row for table in chances for row in table or ()] if all(chances) else None,
+        ),
+        np.concatenate(apart) if len(apart) == len(held) else None,
+    )
 
 
 def publish(

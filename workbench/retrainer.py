@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
 
 import filelock
 import msgspec
@@ -16,37 +16,28 @@ from threadpoolctl import threadpool_limits
 
 from workbench import candidates as candidates_of
 from workbench import own_metrics, performance_check
+from workbench.admission import Admission, Outcome, Promote
+from workbench.blocks import Blocks, cut, recipes, seen_until
 from workbench.candidates import Candidate, refitted
 from workbench.contest import Contest
-from workbench.ensemble import Answers, Progress, silent
+from workbench.ensemble import Progress, silent
 from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
 from workbench.loaded_version import LoadedVersion
 from workbench.material import material
 from workbench.metrics_store import MetricsStore
-from workbench.policy import ATTEMPT, GATING, WENT_BACK
+from workbench.policy import ATTEMPT, GATING
 from workbench.publishing import held_out, out_of_fold, publish
-from workbench.records import Event, Metadata, Schema, TrainingData, utc_now, utc_text
-from workbench.scores import sample, values
+from workbench.records import Metadata, Schema, TrainingData, utc_now, utc_text
+from workbench.scores import values
 from workbench.selection import Selection, select
 from workbench.settings import Settings
-from workbench.steering import steering
-from workbench.training_data import Blocks, Rows, cut, gather, recipes, seen_until
+from workbench.training_data import Rows, gather
 from workbench.training_store import TrainingStore
 from workbench.version_ids import check_id
 from workbench.version_store import VersionStore, libraries
 
 # A version that is trained for speed has to be at least so much faster.
 FASTER = 0.9
-Promote = Literal["gate", "always", "never"]
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a training."""
-
-    version_id: str
-    promoted: bool
-    sentence: str
-    metadata: Metadata
 
 
 class ModelRetrainer:
@@ -115,24 +106,30 @@ class ModelRetrainer:
         with lock:
             self.versions.sweep()
             claimed = self.versions.claim(version_id)
+            admission = Admission(self.versions, self.metrics, by, job)
             try:
-                return self._retrain(claimed, version_id is not None, promote, trigger, reason, by, job)
+                return self._retrain(claimed, version_id is not None, promote, trigger, reason, admission)
             except BaseException as error:
                 # Also on Ctrl-C or SIGTERM: the claim must not outlive the attempt.
                 self.versions.release(claimed)
-                self._event("retrain_failed", f"{type(error).__name__}: {error}", claimed, by, job)
+                told = f"{type(error).__name__}: {error}"
+                if self.versions.live_id() == claimed:
+                    admission.tell("promoted", f"{reason}; cut off after the switch ({told})", claimed)
+                else:
+                    admission.tell("retrain_failed", told, claimed)
                 raise
 
     def _retrain(
-        self, version_id: str, named: bool, promote: Promote, trigger: str, reason: str, by: str, job: str | None
+        self, version_id: str, named: bool, promote: Promote, trigger: str, reason: str, admission: Admission
     ) -> Outcome:
         events = self.metrics.events()
-        if job is None:
+        if admission.job is None:
             # Whoever starts a job writes this itself, so that one that dies at once counts as an attempt, too.
             told = material(self.settings, self.metrics, events)
             data = {"trigger": trigger, "base": told.base, "fingerprint": told.fingerprint}
-            self._event(ATTEMPT, reason, version_id, by, job, **data)
-        champion, notes = self._champion()
+            admission.tell(ATTEMPT, reason, version_id, **data)
+        champion, generation, notes = self._champion()
+        admission = replace(admission, generation=generation)
         self.progress("data", 0, 1)
         rows = gather(self.settings, self.metrics, self.training)
         self._check_performance(rows.schema)
@@ -160,13 +157,19 @@ class ModelRetrainer:
                 blocks,
                 contest,
                 until,
+                budget_ms=budget_ms,
                 segment=self.settings.performance.segment,
-                gating=lambda winner: self._gating(winner, version_id, by, job),
+                gating=lambda winner: self._gating(winner, version_id, admission),
             )
         winner = chosen.winner
         if winner.version is not None and champion is not None:
-            return self._go_back(version_id, winner.version, chosen, champion, blocks, by, job)
+            self.versions.release(version_id)
+            until = blocks.gate.block().end
+            return admission.go_back(
+                winner.version, chosen, champion.id, metric=self.settings.metric, chosen_until=until
+            )
         assert winner.learnt is not None
+        ours, theirs = self._scores(contest, blocks.gate, chosen)
         metadata = Metadata(
             version_id=version_id,
             created_at=utc_text(self.clock()),
@@ -189,8 +192,8 @@ class ModelRetrainer:
                 select=blocks.select.block(),
                 gate=blocks.gate.block(),
             ),
-            metrics=self._scores(blocks.gate, chosen.said),
-            champion_metrics=self._scores(blocks.gate, chosen.theirs) if chosen.theirs else {},
+            metrics=ours,
+            champion_metrics=theirs,
             candidates=chosen.scores,
             gate=chosen.verdict,
             fit_s=time.monotonic() - begun,
@@ -198,9 +201,9 @@ class ModelRetrainer:
             artifact_mb=chosen.costs.artifact_mb,
             libraries=libraries(),
             parent=champion.id if champion else None,
-            notes=(*notes, *winner.notes),
+            notes=(*notes, *rows.notes, *chosen.notes, *winner.notes),
         )
-        return self._publish(metadata, winner, winner.learnt, rows, blocks, promote, by, job)
+        return self._publish(metadata, winner, winner.learnt, rows, blocks, promote, admission)
 
     def _publish(
         self,
@@ -210,8 +213,7 @@ class ModelRetrainer:
         rows: Rows,
         blocks: Blocks,
         promote: Promote,
-        by: str,
-        job: str | None,
+        admission: Admission,
     ) -> Outcome:
         estimator, retrain = winner.estimator, self.settings.retrain
         with threadpool_limits(retrain.threads):
@@ -226,8 +228,8 @@ class ModelRetrainer:
         self.progress("publish", 0, 1)
         publish(self.versions, metadata, estimator, learnt=learnt, held=held, settings=self.settings)
         told = f"trained on {len(learnt)} rows ({winner.name})"
-        self._event("published", told, metadata.version_id, by, job)
-        return self._promote(metadata, promote, by, job)
+        admission.tell("published", told, metadata.version_id)
+        return admission.promote(metadata, promote)
 
     def _check_performance(self, schema: Schema) -> None:
         """Before an hour of training, not after it."""
@@ -239,12 +241,19 @@ class ModelRetrainer:
             there = ", ".join(texts) or "none"
             raise SettingsError(f"[performance] segment = {told.segment!r} is no categorical feature; they are {there}")
 
-    def _champion(self) -> tuple[LoadedVersion | None, tuple[str, ...]]:
+    def _champion(self) -> tuple[LoadedVersion | None, int | None, tuple[str, ...]]:
+        """The live version and its generation (0: none is live; None: that cannot be told), and what is wrong."""
+        generation = None
         try:
             live = self.versions.live()
-            return (self.versions.load(live.version_id) if live else None), ()
+            generation = live.generation if live else 0
+            return (self.versions.load(live.version_id) if live else None), generation, ()
         except (CorruptVersion, UnknownVersion) as error:
-            return None, (f"no champion to compare with: {error}",)
+            return None, generation, (f"no champion to compare with: {error}",)
+
+    def _gating(self, winner: Candidate, version_id: str, admission: Admission) -> None:
+        self.progress("gate", 0, 1)
+        admission.tell(GATING, f"{winner.name} meets the live version", version_id)
 
     def _budget_ms(self, champion: LoadedVersion | None, rows: Rows) -> float | None:
         """What one row may take, so that the mean response time would be what is allowed; less than it takes now."""
@@ -256,60 +265,10 @@ class ModelRetrainer:
         mean_s = seen.mean_s if seen and seen.mean_s else self.settings.monitor.max_response_s
         return took * min(FASTER, self.settings.monitor.max_response_s / mean_s)
 
-    def _go_back(
-        self,
-        claimed: str,
-        version: LoadedVersion,
-        chosen: Selection,
-        champion: LoadedVersion,
-        blocks: Blocks,
-        by: str,
-        job: str | None,
-    ) -> Outcome:
-        """The best candidate was live before: nothing is published, and it goes live again if the gate lets it."""
-        self.versions.release(claimed)
-        hold = steering(self.metrics.events(), champion.id).hold
-        scores, verdict = chosen.scores, chosen.verdict
-        metric, best = self.settings.metric, scores[chosen.winner.name]
-        others = [f"{name} {value:.4g}" for name, value in scores.items() if value is not None and value != best]
-        told = f"{version.id}, live before, has {metric} {best:.4g} on the newest rows to select by"
-        why = f"{told} ({', '.join(others) or 'nothing else'}); {verdict.sentence}"
-        data = {"gate": msgspec.to_builtins(verdict), "chosen_until": blocks.gate.block().end, "candidates": scores}
-        if not verdict.passed or hold is not None:
-            why = "; ".join(filter(None, [why, hold]))
-            self._event("kept_out", why, version.id, by, job, **{**data, "chosen_until": None})
-            sentence = f"{champion.id} stays live: {why}"
-            return Outcome(version_id=version.id, promoted=False, sentence=sentence, metadata=version.metadata)
-        reason = f"an old version is the best again: {why}"
-        promotion = self.versions.activate(version.id, by=by, reason=reason)
-        self._event(WENT_BACK, reason, version.id, by, job, previous=promotion.previous, **data)
-        sentence = f"{version.id} is live: {reason}"
-        return Outcome(version_id=version.id, promoted=True, sentence=sentence, metadata=version.metadata)
-
-    def _gating(self, winner: Candidate, version_id: str, by: str, job: str | None) -> None:
-        self.progress("gate", 0, 1)
-        self._event(GATING, f"{winner.name} meets the live version", version_id, by, job)
-
-    def _promote(self, metadata: Metadata, promote: Promote, by: str, job: str | None) -> Outcome:
-        version_id, verdict = metadata.version_id, metadata.gate
-        hold = steering(self.metrics.events(), metadata.parent).hold
-        wanted = {"always": True, "never": False, "gate": verdict.passed and hold is None}[promote]
-        data = {"gate": msgspec.to_builtins(verdict), "candidates": metadata.candidates}
-        if wanted:
-            how = verdict.sentence if promote == "gate" else "promoted by request, without the gate"
-            reason = f"{metadata.reason}; {how}"
-            promotion = self.versions.activate(version_id, by=by, reason=reason)
-            self._event("promoted", reason, version_id, by, job, previous=promotion.previous, **data)
-            sentence = f"{version_id} is live: {how}"
-        else:
-            why = "kept out by request" if promote == "never" else "; ".join(filter(None, [verdict.sentence, hold]))
-            self._event("kept_out", why, version_id, by, job, **data)
-            sentence = f"{version_id} is published but not live: {why}"
-        return Outcome(version_id=version_id, promoted=wanted, sentence=sentence, metadata=metadata)
-
-    def _scores(self, rows: Rows, said: Answers) -> dict[str, float | None]:
-        told = sample(self.settings.model.task, rows.y, said.predictions, said.probabilities)
-        return values(told, performance_check.names(self.settings))
-
-    def _event(self, kind: str, reason: str, version: str, by: str, job: str | None, **data: Any) -> None:
-        self.metrics.append(Event(kind=kind, reason=reason, version=version, by=by, data={"job": job, **data}))
+    def _scores(
+        self, contest: Contest, rows: Rows, chosen: Selection
+    ) -> tuple[dict[str, float | None], dict[str, float | None]]:
+        """All metrics of winner and champion on the rows of *gate*; none of a champion that was not asked."""
+        said = [chosen.said, *([chosen.theirs] if chosen.theirs else [])]
+        told = [values(one, performance_check.names(self.settings)) for one in contest.arrays(rows.y, said)]
+        return told[0], told[1] if len(told) > 1 else {}

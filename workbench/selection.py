@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
+from workbench.blocks import Blocks
 from workbench.candidates import Candidate, comparable, speed
 from workbench.contest import Contest, Speed
 from workbench.ensemble import Answers, answer_frame
+from workbench.errors import DataError
 from workbench.loaded_version import LoadedVersion
 from workbench.records import Comparison, GateVerdict
-from workbench.training_data import Blocks
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Who won, by which scores; what winner and champion said to the rows of *gate*; and the verdict."""
+    """Who won, by which scores; what winner and champion said to the rows of *gate*; and the verdict.
+
+    `notes` name the candidates that could not be asked.
+    """
 
     winner: Candidate
     scores: dict[str, float | None]
@@ -23,6 +32,7 @@ class Selection:
     theirs: Answers | None
     costs: Speed
     verdict: GateVerdict
+    notes: tuple[str, ...] = ()
 
 
 def select(
@@ -32,6 +42,7 @@ def select(
     contest: Contest,
     until: str | None,
     *,
+    budget_ms: float | None = None,
     segment: str | None = None,
     gating: Callable[[Candidate], None] = lambda winner: None,
 ) -> Selection:
@@ -41,21 +52,51 @@ def select(
     ----------
     until : ISO text
         Of the newest row that the champion has learnt or been chosen from.
+    budget_ms : float, optional
+        What one row may take: where some candidate keeps it, only those that do compete.
     segment : str, optional
         The column whose worst segment limits the gate.
     gating : callable (winner)
         Told before winner and champion meet.
+
+    Raises
+    ------
+    DataError
+        If no candidate can answer the rows.
     """
-    scores: dict[str, float | None] = dict.fromkeys(c.name for c in candidates)
+    rows = blocks.select if len(blocks.select) else blocks.gate
+    said, notes = {}, []
+    for candidate in candidates:
+        answers = _asked(candidate, rows.frame)
+        if isinstance(answers, str):
+            notes.append(f"{candidate.name} does not compete: {answers}")
+        else:
+            said[candidate.name] = answers
+    able = [c for c in candidates if c.name in said]
+    if not able:
+        raise DataError(f"no candidate can answer the newest rows: {'; '.join(notes)}")
+    if budget_ms is not None:
+        quick = [c for c in able if speed(c.estimator, c.schema, rows).row_ms <= budget_ms]
+        able = quick or able
+    scores: dict[str, float | None] = dict.fromkeys(c.name for c in able)
     if len(blocks.select):
-        scores = {c.name: contest.score(blocks.select.y, c.say(blocks.select.frame)) for c in candidates}
-    winner = {c.name: c for c in candidates}[contest.best(scores)]
+        scores = contest.scores(rows.y, {name: said[name] for name in scores})
+    winner = {c.name: c for c in able}[contest.best(scores)]
     if champion is not None:
         gating(winner)
-    said = winner.say(blocks.gate.frame)
+    ours = winner.say(blocks.gate.frame)
     costs = speed(winner.estimator, winner.schema, blocks.gate)
-    theirs, verdict = _meet(contest, blocks, said, costs, champion, until, segment)
-    return Selection(winner, scores, said, theirs, costs, verdict)
+    theirs, verdict = _meet(contest, blocks, ours, costs, champion, until, segment)
+    return Selection(winner, scores, ours, theirs, costs, verdict, tuple(notes))
+
+
+def _asked(candidate: Candidate, frame: pd.DataFrame) -> Answers | str:
+    """What a candidate says to rows, or why it cannot: a model of somebody's own may raise anything."""
+    try:
+        return candidate.say(frame)
+    except Exception as error:
+        log.exception("%s fails on rows to select by", candidate.name)
+        return f"it fails on these rows ({type(error).__name__}: {error})"
 
 
 def _meet(
@@ -77,10 +118,16 @@ def _meet(
     if not comparable(champion.schema, blocks.gate):
         why = "the live version has another target or takes inputs that are no longer there"
         return None, untold("cannot tell", why)
-    theirs = answer_frame(champion.estimator, champion.schema, blocks.gate.frame[champion.schema.names])
     if (blocks.gate.block().start or "") <= until:
         why = "no row is newer than what the live version has learnt or been chosen from"
-        return theirs, untold("cannot tell", why)
+        return None, untold("cannot tell", why)
+    try:
+        theirs = answer_frame(champion.estimator, champion.schema, blocks.gate.frame[champion.schema.names])
+    except Exception as error:
+        # Whoever answers is better than who cannot.
+        log.exception("the live version %s fails on the rows of the gate", champion.id)
+        why = f"the live version fails on the rows of the gate ({type(error).__name__}: {error})"
+        return None, contest.limited(untold("better", why, len(blocks.gate)), contest.costs(costs, None))
     return theirs, contest.meet(
         blocks.gate.y,
         said,

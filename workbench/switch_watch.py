@@ -119,7 +119,7 @@ class SwitchWatch:
             return None, 0.0
         contest = Contest(self.settings.model.task, self.settings.metric, self.settings.retrain)
         y = [actuals[rows[i].id].actual for i in known]
-        first, second = contest.both(y, _taken(ours, known), _taken(theirs, known))
+        first, second = contest.arrays(y, [_taken(ours, known), _taken(theirs, known)])
         verdict = contest.compare(first, second, min_rows=probation.LEAST_ROWS, confidence=probation.CONFIDENCE)
         return verdict, probation.lost_share(verdict, values(second, (contest.metric,))[contest.metric])
 

@@ -16,10 +16,12 @@ def activate(versions: VersionStore, metrics: MetricsStore, version_id: str, *, 
     return promotion
 
 
-def rollback(versions: VersionStore, metrics: MetricsStore, *, by: str, reason: str) -> Promotion:
-    """Undo the last switch."""
+def rollback(
+    versions: VersionStore, metrics: MetricsStore, *, by: str, reason: str, generation: int | None = None
+) -> Promotion:
+    """Undo the last switch; with a generation, only if that is still the one that is live."""
     before = versions.live_id()
-    promotion = versions.rollback(by=by, reason=reason)
+    promotion = versions.rollback(by=by, reason=reason, generation=generation)
     _tell(metrics, "rolled_back", promotion, before)
     return promotion
 

@@ -1,32 +1,31 @@
-"""Which rows a version learns from: base data plus labelled predictions, cut into blocks of event time.
-
-fit | select | gate, oldest to newest: candidates are fitted on the first, compete on the second, and the winner alone
-meets the champion on the third, whose rows are newer than anything either has learnt or been chosen from.
-"""
+"""Which rows a version learns from: base data plus labelled predictions, in event time; and what is wrong with them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from workbench.errors import DataError
 from workbench.features import align, infer_schema
 from workbench.functions import import_function
 from workbench.metrics_store import MetricsStore, join
-from workbench.records import Block, Event, Metadata, Schema, utc_text
+from workbench.records import Block, Schema, utc_text
 from workbench.scores import label_text
-from workbench.sections import ModelSettings, RetrainSettings
+from workbench.sections import ModelSettings
 from workbench.settings import Settings
 from workbench.training_store import TrainingStore
 
 TIME = "event_time"
 PREDICTION_ID = "prediction_id"
 MIN_ROWS = 50
+# More different numbers are a quantity, and no classes.
+MAX_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Rows:
     frame: pd.DataFrame
     schema: Schema
     dropped_without_target: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -68,18 +68,6 @@ class Rows:
             return Block(rows=0)
         times = self.frame[TIME]
         return Block(rows=len(self), start=_stamp(times.iloc[0]), end=_stamp(times.iloc[-1]))
-
-
-@dataclass(frozen=True)
-class Blocks:
-    fit: Rows
-    select: Rows
-    gate: Rows
-
-    @property
-    def holdout(self) -> Rows:
-        """What the winner has not learnt from."""
-        return Rows(pd.concat([self.select.frame, self.gate.frame]), self.gate.schema)
 
 
 def between(snapshot: pd.DataFrame, block: Block) -> pd.DataFrame:
@@ -141,9 +129,24 @@ def gather(settings: Settings, metrics: MetricsStore, training: TrainingStore) -
         if absent:
             raise DataError(f"[model] key names {absent[0]!r}; it takes features, and {TIME!r} for the event time")
         frame = frame.drop_duplicates(list(model.key), keep="last")
-    rows = Rows(frame.reset_index(drop=True), schema, dropped_without_target=int((~known).sum()))
+    rows = Rows(
+        frame.reset_index(drop=True),
+        schema,
+        dropped_without_target=int((~known).sum()),
+        notes=tuple(_notes(frame, schema)),
+    )
     _check(rows, model)
     return rows
+
+
+def _notes(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
+    """What was unusual and has been dealt with."""
+    for name in schema.names:
+        if frame[name].isna().all():
+            yield f"{name} has no value in any row: it is learnt around, and told when it has one"
+    shared = int(frame[TIME].duplicated(keep=False).sum())
+    if shared:
+        yield f"{shared} rows share their moment with another; their order is that of the data"
 
 
 def _base_rows(base: pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -162,7 +165,13 @@ def _labelled_rows(schema: Schema, metrics: MetricsStore, training: TrainingStor
         first.setdefault(row[0], row)
     labelled = list(first.values())
     inputs = pd.DataFrame([row[2] for row in labelled], columns=schema.names)
-    frame = align(inputs, schema)
+    try:
+        frame = align(inputs, schema)
+    except DataError as error:
+        raise DataError(
+            f"predictions on record no longer fit the base data: {error}; give the changed column another name, "
+            f"or start a workspace of its own for it"
+        ) from error
     frame[schema.target] = pd.Series([row[3] for row in labelled], dtype=object)
     frame[TIME] = pd.to_datetime([row[1] for row in labelled], format="ISO8601", utc=True).as_unit("us")
     frame[PREDICTION_ID] = [row[0] for row in labelled]
@@ -188,6 +197,11 @@ def _times(base: pd.DataFrame, schema: Schema) -> Any:
     if schema.time is None:
         # Without times the order of the rows is the order of events, all before any traffic.
         return pd.Timestamp(0, tz="UTC") + pd.to_timedelta(np.arange(len(base)), unit="us")
+    if pd.api.types.is_numeric_dtype(base[schema.time]):
+        raise DataError(
+            f"[model] time = {schema.time!r} holds numbers, which may be seconds or anything else; "
+            f"write times like 2026-01-31T10:42:00Z (`pandas.to_datetime(column, unit='s')` reads seconds since 1970)"
+        )
     try:
         times = pd.to_datetime(base[schema.time], utc=True)
     except (TypeError, ValueError) as error:
@@ -202,97 +216,19 @@ def _times(base: pd.DataFrame, schema: Schema) -> Any:
 def _check(rows: Rows, model: ModelSettings) -> None:
     if len(rows) < MIN_ROWS:
         raise DataError(f"{len(rows)} rows have a target {model.target!r}; {MIN_ROWS} are needed at least")
-    if len(pd.unique(rows.y)) < 2:
+    kinds = pd.unique(rows.y)
+    if len(kinds) < 2:
         raise DataError(f"target {model.target!r} is {rows.y[0]} in every row; there is nothing to learn")
-
-
-def cut(rows: Rows, settings: RetrainSettings, seen_until: str | None, several: bool = True) -> Blocks:
-    """The blocks of a training, in event time.
-
-    Without a champion the gate block is the newest `holdout_share` of the rows, and a select block is cut only where
-    there are several candidates. With one, gate and select are the newest rows that it has neither learnt nor been
-    chosen from; where these are fewer than `gate_min_rows` the gate is what there is, and will say that it cannot tell.
-    A few rows of one moment stay together.
-
-    Parameters
-    ----------
-    seen_until : ISO text, optional
-        The event time of the newest row the champion knows, as `seen_until` gives it; None without a champion.
-    several : bool
-        Whether more than one candidate will compete.
-
-    Raises
-    ------
-    DataError
-        If nothing is left to fit.
-    """
-    n = len(rows)
-    if seen_until is None:
-        gate = max(1, round(n * settings.holdout_share))
-        select = (
-            min(settings.select_rows, gate) if several and len(recipes(rows.part(0, n - gate), settings)) > 1 else 0
-        )
-    else:
-        unseen = int((rows.frame[TIME] > pd.Timestamp(seen_until)).sum())
-        gate = min(settings.gate_rows, unseen)
-        select = min(settings.select_rows, unseen - gate)
-        if not gate:
-            # Nothing is newer than the champion: judged like a first version, and kept out as "cannot tell".
-            gate = max(1, round(n * settings.holdout_share))
-    begin_gate = _first_of_moment(rows, n - gate, gate)
-    begin_select = _first_of_moment(rows, max(begin_gate - select, 0), select) if select else begin_gate
-    if begin_select < MIN_ROWS:
+    for name in (*(f.name for f in rows.schema.features if f.kind != "categorical"), model.target):
+        column = rows.frame[name]
+        infinite = int(np.isinf(column.to_numpy(dtype=float)).sum()) if is_numeric_dtype(column) else 0
+        if infinite:
+            raise DataError(f"column {name!r} is infinite in {infinite} rows; drop them, or leave the value out")
+    if model.task == "classification" and len(kinds) > MAX_CLASSES and is_numeric_dtype(rows.frame[model.target]):
         raise DataError(
-            f"{begin_select} of {n} rows are left to fit after {begin_gate - begin_select} to select and "
-            f"{n - begin_gate} for the gate; too few"
+            f"target {model.target!r} has {len(kinds)} different numbers; classification takes up to {MAX_CLASSES} "
+            f'classes (or texts): is [model] task = "regression" meant?'
         )
-    blocks = Blocks(rows.part(0, begin_select), rows.part(begin_select, begin_gate), rows.part(begin_gate, n))
-    if len(pd.unique(blocks.fit.y)) < 2:
-        raise DataError(
-            f"all {len(blocks.fit)} rows that are left to fit, up to {blocks.fit.block().end}, have the target "
-            f"{blocks.fit.y[0]}; there is nothing to learn before the newest rows, which are held out"
-        )
-    return blocks
-
-
-def _first_of_moment(rows: Rows, at: int, size: int) -> int:
-    """The first row of the same moment as row `at`: a moment that is cut in two would be on both sides of a block.
-
-    Where a moment has a large part of the block's rows (a batch that was asked at once), their order has to do.
-    """
-    times = rows.frame[TIME]
-    first = int(times.searchsorted(times.iloc[at])) if at < len(times) else at
-    return first if at - first <= max(1, size // 10) else at
-
-
-def seen_until(version: Metadata, events: Iterable[Event] = ()) -> str:
-    """The event time of the newest row a version has learnt or been chosen from; also when it was gone back to."""
-    data = version.training_data
-    chosen = [str(e.data.get("chosen_until") or "") for e in events if e.version == version.version_id]
-    return max([block.end or "" for block in (data.fit, data.select, data.gate)] + chosen)
-
-
-def recipes(fit: Rows, settings: RetrainSettings) -> dict[str, Rows]:
-    """The rows each recipe would fit, without those recipes that come to the same rows as an earlier one."""
-    made: dict[str, Rows] = {}
-    for recipe in settings.recipes:
-        rows = fit
-        if recipe == "recent":
-            rows = fit.since(fit.frame[TIME].iloc[-1] - pd.Timedelta(days=settings.recent_days))
-        enough = len(rows) >= MIN_ROWS and len(pd.unique(rows.y)) > 1
-        # Rows with weights are others than the same without.
-        if enough and (recipe == "decay" or all(len(rows) != len(r) for name, r in made.items() if name != "decay")):
-            made[recipe] = rows
-    return made or {"everything": fit}
-
-
-def weights(recipe: str, rows: Rows, settings: RetrainSettings) -> np.ndarray | None:
-    """How much each row counts: for `decay` half as much with each half-life that it is older than the newest."""
-    if recipe != "decay":
-        return None
-    times = rows.frame[TIME]
-    age = (times.iloc[-1] - times) / pd.Timedelta(days=settings.half_life_days)
-    return np.asarray(0.5 ** age.to_numpy(dtype=float))
 
 
 def _stamp(moment: pd.Timestamp) -> str:

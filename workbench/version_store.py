@@ -242,23 +242,28 @@ class VersionStore:
             return None
         return live.version_id if live else None
 
-    def activate(self, version_id: str, *, by: str, reason: str) -> Promotion:
+    def activate(self, version_id: str, *, by: str, reason: str, generation: int | None = None) -> Promotion:
         """Make a version live, after it has proven itself; switching is replacing the pointer.
+
+        Parameters
+        ----------
+        generation : int, optional
+            Only if the pointer still has this generation (0: if nothing is live).
 
         Raises
         ------
-        UnknownVersion, CorruptVersion
+        UnknownVersion, CorruptVersion, Busy
             The pointer stays as it was.
         """
         self.load(version_id)
-        return self.pointer.switch(version_id, by=by, reason=reason)
+        return self.pointer.switch(version_id, by=by, reason=reason, generation=generation)
 
-    def rollback(self, *, by: str, reason: str) -> Promotion:
-        """Undo the last switch; a second call undoes the first."""
+    def rollback(self, *, by: str, reason: str, generation: int | None = None) -> Promotion:
+        """Undo the last switch, or the one that made this generation; a second call undoes the first."""
         live = self.live()
         if live is None or live.previous is None:
             raise UnknownVersion("there is no earlier version to go back to; `python main.py versions` lists them")
-        return self.activate(live.previous, by=by, reason=reason)
+        return self.activate(live.previous, by=by, reason=reason, generation=generation)
 
     def _aside(self, version_id: str) -> Path:
         return self.folder / "models" / f".{version_id}{BUILDING}"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
+from workbench.blocks import Blocks
 from workbench.candidates import Candidate
 from workbench.contest import Contest
 from workbench.features import infer_schema
@@ -14,7 +15,7 @@ from workbench.loaded_version import LoadedVersion
 from workbench.records import Block, GateVerdict, Metadata, Schema, TrainingData
 from workbench.sections import RetrainSettings
 from workbench.selection import Selection, select
-from workbench.training_data import PREDICTION_ID, TIME, Blocks, Rows
+from workbench.training_data import PREDICTION_ID, TIME, Rows
 
 FIT, SELECT, GATE = 60, 300, 500
 RULES = RetrainSettings()

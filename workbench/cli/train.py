@@ -15,8 +15,8 @@ from workbench.cli.show import By, Json, print_json
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.admission import Outcome, Promote
     from workbench.jobs import Job, Jobs
-    from workbench.retrainer import Outcome, Promote
 
 NICENESS = 19
 

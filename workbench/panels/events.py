@@ -20,6 +20,8 @@ WORDS = {
     "published": ("· version published", ""),
     "promoted": ("★ promoted", "wb-good"),
     "kept_out": ("✗ kept out", "wb-wait"),
+    "going_back": ("· going back", ""),
+    "rollback_failed": ("✗ rollback failed", "wb-bad"),
     "went_back": ("◀ went back", "wb-good"),
     "probation_passed": ("✓ probation passed", "wb-good"),
     "probation_lost": ("✗ lost on probation", "wb-bad"),
