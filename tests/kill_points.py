@@ -19,7 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from workbench import switching
+from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
@@ -85,6 +87,9 @@ def aftermath(settings: Settings) -> dict[str, object]:
         if "second" not in versions.ids():
             versions.claim("second")
             versions.release("second")
+    # What a maintainer that starts now would do: nothing that needs a hand.
+    monitor = ModelMonitor(metrics, settings)
+    Maintainer(settings, monitor, versions, start=lambda decision: None, running=lambda: False).watch()
     switching.activate(versions, metrics, "first", by="test", reason="afterwards")
     log = versions.pointer.log()
     generations = [p.generation for p in log]

@@ -1,6 +1,7 @@
 """Who competes, and what becomes of the winner: through ModelRetrainer, on small workspaces."""
 
 import msgspec
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
@@ -10,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from tests.conftest import make_workspace, trips
 from tests.test_retrainer import kinds, retrainer
 from tests.test_training_data import label
-from workbench import steering
+from workbench import steering, switching
 from workbench.blocks import cut, seen_until, weights
 from workbench.candidates import past, row_ms
 from workbench.errors import DataError
@@ -39,8 +40,23 @@ class Slow(RegressorMixin, BaseEstimator):
         return self.model_.predict(X[["km", "stops"]]) + 0 * answer
 
 
+class Stubborn(Slow):
+    """As slow, and with nothing to halve."""
+
+    def __init__(self, size=64):
+        self.size = size
+
+    @property
+    def n_estimators(self):
+        return self.size
+
+
 def slow():
     return Slow()
+
+
+def stubborn():
+    return Stubborn()
 
 
 def numbers(X):
@@ -164,6 +180,82 @@ def test_a_retrain_for_slowness_halves_until_a_row_is_answered_in_time(trained):
     rows = gather(trained, MetricsStore.of(trained), TrainingStore(trained.versions_dir))
     was, is_ = (row_ms(store.load(name).estimator, rows) for name in ("slow", "quick"))
     assert is_ < was
+
+
+def test_for_speed_who_does_not_keep_the_budget_does_not_compete_if_somebody_does(trained):
+    slow = with_model(trained, ensemble="tests.test_candidates:slow")
+    retrainer(slow).retrain("slow", promote="always")
+    label(trained, trips(150, seed=1, start="2026-02-01"))
+    both = with_retrain(slow, ensembles=("tests.test_candidates:stubborn", "tests.test_candidates:slow"))
+    outcome = retrainer(both).retrain("quick", trigger="response_time")
+    assert set(outcome.metadata.candidates) == {"recent, tests.test_candidates:slow"}
+    assert outcome.promoted, outcome.sentence
+
+
+def throwing(settings):
+    return with_model(settings, ensemble="tests.bad_models:throws")
+
+
+def to_the_west(settings, **how):
+    frame = trips(300, **how).assign(to="west")
+    label(settings, frame)
+
+
+def test_a_live_version_that_fails_on_the_gates_rows_loses_to_one_that_answers(trained):
+    retrainer(throwing(trained)).retrain("odd", promote="always")
+    to_the_west(trained, seed=1, start="2026-02-01")
+    outcome = retrainer(trained).retrain("second", trigger="failures")
+    assert outcome.promoted
+    assert outcome.metadata.gate.sentence.startswith("better: the live version fails on the rows of the gate (Runtime")
+    assert outcome.metadata.champion_metrics == {}
+
+
+def test_an_old_version_that_fails_on_the_newest_rows_does_not_compete_and_stops_nobody(trained):
+    retrainer(throwing(trained)).retrain("odd", promote="always")
+    switching.rollback(VersionStore(trained.versions_dir), MetricsStore.of(trained), by="test", reason="test")
+    to_the_west(trained, seed=1, start="2026-02-01", minutes_a_km=4.0)
+    outcome = retrainer(trained).retrain()
+    assert outcome.promoted
+    assert any(note.startswith("version odd does not compete: it fails on these") for note in outcome.metadata.notes)
+
+
+def test_where_no_candidate_can_answer_that_is_said(trained):
+    to_the_west(trained, seed=1, start="2026-02-01")
+    with pytest.raises(DataError, match=r"no candidate can answer the newest rows: recent does not compete"):
+        retrainer(throwing(trained)).retrain("second")
+
+
+def test_who_has_met_another_version_than_the_one_that_is_live_now_is_kept_out(trained):
+    label(trained, trips(300, seed=1, start="2026-02-01", minutes_a_km=4.0))
+    retrainer(trained).retrain("other", promote="never")
+    store, metrics = VersionStore(trained.versions_dir), MetricsStore.of(trained)
+
+    def meanwhile(stage, done, total):
+        if stage == "publish":
+            switching.activate(store, metrics, "other", by="a person", reason="quicker")
+
+    outcome = retrainer(trained, progress=meanwhile).retrain("second")
+    assert (outcome.promoted, store.live_id()) == (False, "other")
+    assert "other has gone live meanwhile" in outcome.sentence
+
+
+def test_a_going_back_that_was_cut_off_remembers_by_which_rows_it_was_chosen(trained, monkeypatch):
+    worlds(trained)
+    monkeypatch.setattr(VersionStore, "activate", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        retrainer(with_retrain(trained, recipes=("recent",), recent_days=25.0)).retrain()
+    metadata, events = VersionStore(trained.versions_dir).metadata("first"), MetricsStore.of(trained).events()
+    assert seen_until(metadata, events) > "2026-03"
+
+
+def test_refit_leaves_out_the_stretch_without_which_there_is_but_one_class(tmp_path):
+    settings = make_workspace(tmp_path, "classification", "slow")
+    frame = trips(400).assign(slow=lambda f: ((np.arange(len(f)) // 40) % 5 == 2).astype(int))
+    frame.loc[frame.index[200:], "slow"] = 0
+    frame.to_csv(tmp_path / "trips.csv", index=False)
+    outcome = retrainer(with_retrain(settings, refit=True)).retrain("first")
+    assert outcome.metadata.refitted
+    assert VersionStore(settings.versions_dir).load("first").holdout.score.n == 320
 
 
 def test_a_refitted_winner_learns_all_rows_and_says_that_it_is_not_itself_gated(trained):

@@ -86,6 +86,15 @@ def test_classes_that_only_one_of_the_two_knows_are_compared_all_the_same():
     assert verdict.verdict == "better"
 
 
+def test_a_candidate_that_does_not_know_a_class_is_not_spared_its_rows():
+    y = np.array(["a", "b"] * 40 + ["c"] * 20, dtype=object)
+    right = [{"a": 0.8, "b": 0.2} if v == "a" else {"a": 0.2, "b": 0.8} for v in y]
+    knows_two, knows_three = Answers(["a"] * 100, right), Answers(["a"] * 100, [{**r, "c": 0.0} for r in right])
+    for metric in ("brier", "log_loss", "f1"):
+        told = Contest("classification", metric, RULES).scores(y, {"two": knows_two, "three": knows_three})
+        assert told["two"] == told["three"]
+
+
 def test_a_metric_of_ones_own_decides_like_any_other():
     own = Contest("regression", "neg_median_absolute_error", RULES)
     assert own.meet(Y, said(NOISE), said(2 * NOISE), speeds=SAME).passed

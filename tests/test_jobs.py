@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import msgspec
 import psutil
@@ -87,7 +88,7 @@ def test_a_wrong_id_or_recipe_is_refused_before_a_process_starts(jobs):
 def test_a_job_is_the_same_command_line_at_low_priority(jobs):
     job = jobs.start(reason="--not an option; $(true)", by="test", version_id="second", promote="never")
     until(lambda: jobs.read(job.id).state != "starting")
-    assert psutil.Process(job.pid).nice() == 10
+    assert psutil.Process(job.pid).nice() == 19
     until(lambda: jobs.read(job.id).state != "running")
     ended = jobs.read(job.id)
     assert (ended.state, ended.version_id) == ("done", "second")
@@ -120,3 +121,23 @@ def test_the_time_left_follows_from_the_steps_done(settings, monkeypatch):
     now[0] += 6.0
     report("recent: boosting", 2, 8)
     assert jobs.read("j-1").progress == "2/8, about 18 s left"
+
+
+def test_of_two_who_ask_at_once_one_is_refused(jobs, monkeypatch):
+    begun, answers = threading.Barrier(2), []
+
+    def ask():
+        begun.wait()
+        try:
+            answers.append(jobs.start(reason="at once", by="test", promote="never"))
+        except Busy as error:
+            answers.append(str(error))
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert sorted(type(answer).__name__ for answer in answers) == ["Job", "str"]
+    job = next(answer for answer in answers if isinstance(answer, Job))
+    until(lambda: jobs.read(job.id).state not in ("starting", "running"))

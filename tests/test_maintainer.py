@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import trips
+from tests.test_training_data import label
 from workbench import steering, switching
 from workbench.ensemble import answer
 from workbench.errors import Busy
@@ -11,7 +12,7 @@ from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.policy import ATTEMPT
-from workbench.records import Event, utc_now
+from workbench.records import Event, Request, utc_now
 from workbench.retrainer import ModelRetrainer
 from workbench.version_store import VersionStore
 
@@ -216,6 +217,25 @@ def test_after_a_lost_gate_the_alarm_stays_and_the_cooldown_runs(shop):
     assert (decision.trigger, decision.phase) == ("performance", "cooling down")
     assert decision.refusal.startswith("cooling down until")
     assert [e.kind for e in shop.told] == ["alarm"]
+
+
+def test_when_every_request_fails_each_look_is_a_look_at_new_requests(shop):
+    def fail(n):
+        live = shop.versions.live_id()
+        failed = Request(path="/predict", status=500, rows=1, version=live, response_s=0.01, latency_s=0.01)
+        shop.metrics.append(*[failed] * n)
+
+    label(shop.settings, trips(100, start="2026-02-01"))
+    only = shop.settings.retrain.model_copy(update={"triggers": ("failures",)})
+    shop.settings = shop.settings.model_copy(update={"retrain": only})
+    shop.restart()
+    fail(shop.metrics.window_size)
+    decisions = []
+    for _ in range(2):
+        shop.clock.forward(seconds=30)
+        fail(100)
+        decisions.append(shop.maintainer.cycle())
+    assert [(d.action, d.trigger) for d in decisions] == [("wait", None), ("retrain", "failures")]
 
 
 def test_a_schedule_is_kept_without_any_traffic(shop):

@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from tests.conftest import NOON
 from tests.evaluations import evaluation
-from workbench.policy import ATTEMPT, GATING, LOST, PASSED, ROLLED_BACK, Material, decide, lost_on_probation, standing
+from workbench.policy import (
+    ATTEMPT,
+    GATING,
+    LOST,
+    PASSED,
+    ROLLED_BACK,
+    STUCK,
+    Material,
+    decide,
+    lost_on_probation,
+    standing,
+)
 from workbench.records import Event, Pointer, utc_text
 from workbench.sections import RetrainSettings
 
@@ -160,6 +171,9 @@ def test_base_data_that_have_grown_count_where_new_labels_are_few():
         ({"live": pointer(60), "events": [event(PASSED, 30, generation=2)]}, "steady"),
         ({"live": pointer(60), "events": [event(PASSED, 30, generation=1)]}, "probation"),
         ({"live": pointer(60), "events": [event(ROLLED_BACK, 30, generation=2)]}, "steady"),
+        ({"live": pointer(60), "events": [event(STUCK, 30, generation=2)]}, "steady"),
+        ({"live": pointer(60, 3), "events": [event(LOST, 70, version="a", generation=2, previous="b")]}, "steady"),
+        ({"live": pointer(60, 3), "events": [event(LOST, 70, version="b", generation=2, previous="a")]}, "probation"),
         ({"live": pointer(60), "hold": "paused: audit"}, "paused"),
     ],
 )

@@ -2,16 +2,16 @@
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.conftest import trips
 from tests.test_maintainer import Shop
 from tests.test_training_data import label
 from workbench import steering, switching
-from workbench.ensemble import answer
-from workbench.errors import CorruptVersion
+from workbench.ensemble import Answers, answer
 from workbench.features import to_rows
-from workbench.policy import LOST, PASSED, ROLLED_BACK
+from workbench.policy import LOST, PASSED, ROLLED_BACK, STUCK
 from workbench.records import Request, utc_now
 from workbench.retrainer import ModelRetrainer
 from workbench.sections import ProbationSettings
@@ -156,15 +156,104 @@ def test_a_maintainer_that_died_between_verdict_and_switch_goes_back_after_its_r
     assert shop.versions.live_id() == "first"
 
 
-def test_without_the_version_before_failures_still_count_and_the_rollback_says_what_is_wrong(shop):
+def test_without_the_version_before_failures_still_count_and_what_cannot_be_rolled_back_is_told_once(shop):
     train(shop, "second")
     (shop.versions.folder / "models" / "first" / "model.joblib").write_bytes(b"x")
     shop.turn(n=60)
     assert shop.versions.live_id() == "second"
     requests(shop, 200, status=500)
-    with pytest.raises(CorruptVersion, match=r"first: model.joblib has sha256"):
-        shop.maintainer.watch()
+    for _ in range(3):
+        shop.turn(n=60)
     assert shop.versions.live_id() == "second"
+    told = [e for e in shop.metrics.events() if e.kind in (LOST, STUCK)]
+    assert [e.kind for e in told] == [LOST, STUCK]
+    assert "it cannot be rolled back: first: model.joblib has sha256" in told[1].reason
+    assert told[1] in shop.told
+    assert len(shop.metrics.evaluations()) == 4
+
+
+def test_a_version_before_that_fails_on_the_new_rows_ends_neither_the_checks_nor_the_probation(shop):
+    shop.settings = shop.settings.model_copy(
+        update={"model": shop.settings.model.model_copy(update={"ensemble": "tests.bad_models:throws"})}
+    )
+    train(shop, "odd")
+    shop.settings = shop.settings.model_copy(
+        update={"model": shop.settings.model.model_copy(update={"ensemble": "voting"})}
+    )
+    train(shop, "second")
+    version = shop.versions.load("second")
+    rows = to_rows(trips(60)[["km", "stops", "to"]].assign(to="west"))
+    for _ in range(4):
+        shop.clock.forward(seconds=5)
+        said = answer(version.estimator, version.schema, rows)
+        shop.monitor.record_rows(rows, said.predictions, schema=version.schema, version="second", response_s=0.01)
+        shop.maintainer.cycle()
+    assert len(shop.metrics.evaluations()) == 4
+    assert [e.version for e in shop.metrics.events() if e.kind == PASSED] == ["second"]
+
+
+def test_a_rollback_that_was_cut_off_is_not_taken_for_a_switch_to_be_judged(shop, monkeypatch):
+    corrupted(shop)
+    monkeypatch.setattr(switching, "_tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        shop.turn(n=60)
+    assert shop.versions.live_id() == "first"
+    monkeypatch.undo()
+    shop.restart()
+    for _ in range(3):
+        shop.turn(n=60)
+    assert shop.versions.live_id() == "first"
+    assert [e.version for e in shop.metrics.events() if e.kind == LOST] == ["bad"]
+
+
+def test_what_was_judged_is_rolled_back_and_not_what_somebody_has_switched_to_meanwhile(shop, monkeypatch):
+    corrupted(shop)
+    shop.serve(60)
+    looked = shop.maintainer._switches.look
+
+    def look(live, *, now):
+        found = looked(live, now=now)
+        switching.rollback(shop.versions, shop.metrics, by="a person", reason="quicker")
+        return found
+
+    monkeypatch.setattr(shop.maintainer._switches, "look", look)
+    shop.maintainer.watch()
+    assert shop.versions.live_id() == "first"
+    assert shop.versions.pointer.log()[-1].by == "a person"
+
+
+def test_a_winner_of_the_gate_is_not_condemned_by_its_outputs_where_truth_came_with_the_base_data(shop):
+    new = trips(300, seed=1, start="2026-02-01", minutes_a_km=6.0)
+    pd.concat([trips(400), new]).to_csv(shop.settings.root / "trips.csv", index=False)
+    assert train(shop, "second", promote="gate").promoted
+    shop.clock.forward(seconds=30)
+    version = shop.versions.load("second")
+    rows = to_rows(trips(200, seed=3)[["km", "stops", "to"]])
+    said = answer(version.estimator, version.schema, rows)
+    shop.monitor.record_rows(rows, said.predictions, schema=version.schema, version="second", response_s=0.01)
+    shop.maintainer.watch()
+    assert shop.versions.live_id() == "second"
+    assert [e.kind for e in shop.metrics.events() if e.kind in (PASSED, LOST)] == [PASSED]
+
+
+def test_a_good_old_version_that_a_person_activates_is_not_condemned_by_its_outputs(shop, monkeypatch):
+    steering.pause(shop.metrics, by="test", reason="so that the bad one stays")
+    corrupted(shop)
+    shop.turn(n=60)
+    steering.resume(shop.metrics, by="test", reason="")
+    shop.clock.forward(seconds=1)
+    switching.activate(shop.versions, shop.metrics, "first", by="a person", reason="the old one was right")
+    monkeypatch.setattr(shop.monitor, "feedback", lambda actuals: None)
+    for _ in range(4):
+        shop.turn(n=60)
+    assert shop.versions.live_id() == "first"
+
+
+def test_probabilities_of_two_classes_and_one_of_three_are_compared_by_what_is_said(trained_classifier, clock):
+    watch = Shop(trained_classifier, clock).maintainer._switches
+    two = Answers(["a", "b"] * 50, [{"a": 0.9, "b": 0.1}, {"a": 0.2, "b": 0.8}] * 50)
+    three = Answers(["a", "b"] * 50, [{"a": 0.8, "b": 0.1, "c": 0.1}, {"a": 0.2, "b": 0.7, "c": 0.1}] * 50)
+    assert watch._apart(three, two).shift == 0.0
 
 
 def test_a_classifier_that_turns_its_classes_round_is_rolled_back(trained_classifier, clock):

@@ -213,11 +213,12 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The service; `cause` says what it is in alarm for."""
+    """The service; `cause` says what it is in alarm for, `last_request` is the id of the newest that was counted."""
 
     state: State
     sentence: str
     cause: Literal["response_time", "failures"] | None = None
+    last_request: str | None = None
     all: Traffic
     by_version: dict[str, Traffic] = {}
     uptime: Uptime | None = None

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+import filelock
 import msgspec
 import psutil
 
@@ -91,8 +92,16 @@ class Jobs:
         if version_id is not None:
             versions.check_free(version_id)
         with_recipe(self.settings, recipe)
-        if self.running() is not None or versions.retraining():
-            raise Busy("a retrain is under way; wait for it, or cancel it")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Of two who ask at once, one is told that the other was quicker.
+        with filelock.FileLock(self.folder / "start.lock"):
+            if self.running() is not None or versions.retraining():
+                raise Busy("a retrain is under way; wait for it, or cancel it")
+            return self._start(reason, trigger, by, version_id, promote, recipe)
+
+    def _start(
+        self, reason: str, trigger: str, by: str, version_id: str | None, promote: str, recipe: str | None
+    ) -> Job:
         job_id = f"{self.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         options = {
             "--job": job_id,
@@ -104,7 +113,10 @@ class Jobs:
             "--recipe": recipe,
         }
         command = [sys.executable, "-m", "workbench.cli", "--root", str(self.settings.root), "train"]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        told = material(self.settings, self.metrics, self.metrics.events())
+        data = {"job": job_id, "trigger": trigger, "base": told.base, "fingerprint": told.fingerprint}
+        # Written first: an attempt counts, whatever becomes of it.
+        self.metrics.append(Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data=data))
         with open(self.folder / f"{job_id}.log", "ab") as log:
             process = subprocess.Popen(
                 [*command, *(f"{name}={value}" for name, value in options.items() if value)],
@@ -114,9 +126,6 @@ class Jobs:
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": str(self.settings.retrain.threads)},
             )
-        told = material(self.settings, self.metrics, self.metrics.events())
-        data = {"job": job_id, "trigger": trigger, "base": told.base, "fingerprint": told.fingerprint}
-        self.metrics.append(Event(kind=ATTEMPT, reason=reason, version=version_id, by=by, data=data))
         # Somebody has to take note of its end, or it stays as a zombie of a long-lived process.
         threading.Thread(target=process.wait, name=f"retrain {job_id}", daemon=True).start()
         job = Job(

@@ -7,18 +7,18 @@ time. What was done before is folded from the events; there is no state file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench import switching
-from workbench.errors import CorruptVersion, UnknownVersion, WorkbenchError
+from workbench.errors import Busy, CorruptVersion, UnknownVersion, WorkbenchError
 from workbench.evaluation import Evaluation
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.material import material
 from workbench.monitor import ModelMonitor
-from workbench.policy import LOST, PASSED, decide, on_probation
+from workbench.policy import LOST, PASSED, STUCK, decide, lost_on_probation, on_probation
 from workbench.records import Decision, Event, Pointer, utc_now
 from workbench.settings import Settings
 from workbench.steering import steering
@@ -79,7 +79,7 @@ class Maintainer:
         # Here, and not above: as long as nothing is switched nobody is asked, and scikit-learn not needed.
         from workbench.switch_watch import SwitchWatch
 
-        return SwitchWatch(self.settings, self.metrics, self._load)
+        return SwitchWatch(self.settings, self.metrics, self.versions, self._load)
 
     def watch(self) -> None:
         """Look after a version on probation: let it pass, or go back to the one before; costs a look at the pointer
@@ -116,18 +116,36 @@ class Maintainer:
     def _judge_switch(self, live: Pointer) -> None:
         found, events = self._switches.look(live, now=self.clock()), self.metrics.events()
         about = {"generation": live.generation, "previous": live.previous}
-        told = any(e.kind in (LOST, HELD) and e.data.get("generation") == live.generation for e in events)
+        told = {e.kind for e in events if e.data.get("generation") == live.generation}
         hold = steering(events, live.version_id).hold
         if found.state == "passed":
             self._event(PASSED, found.sentence, live.version_id, **about)
         elif found.state == "lost" and hold is not None:
-            if not told:
+            if HELD not in told:
                 self._event(HELD, f"it would be rolled back: {found.sentence}; {hold}", live.version_id, **about)
         elif found.state == "lost":
+            self._roll_back(live, found.sentence, about, lost=lost_on_probation(events), told=LOST in told)
+
+    def _roll_back(
+        self, live: Pointer, why: str, about: Mapping[str, object], *, lost: frozenset[str], told: bool
+    ) -> None:
+        if live.previous in lost:
+            self._stuck(live, f"{why}; the version before, {live.previous}, lost on probation itself", about)
+            return
+        if not told:
             # Written first: a version that lost stays one, whatever becomes of this process.
-            self._event(LOST, found.sentence, live.version_id, **about)
-            reason = f"{live.version_id} lost on probation: {found.sentence}"
-            switching.rollback(self.versions, self.metrics, by="maintainer", reason=reason)
+            self._event(LOST, why, live.version_id, **about)
+        reason = f"{live.version_id} lost on probation: {why}"
+        try:
+            switching.rollback(self.versions, self.metrics, by="maintainer", reason=reason, generation=live.generation)
+        except Busy as error:
+            log.info("%s", error)  # somebody was quicker
+        except (CorruptVersion, UnknownVersion) as error:
+            self._stuck(live, f"{why}; it cannot be rolled back: {error}", about)
+
+    def _stuck(self, live: Pointer, why: str, about: Mapping[str, object]) -> None:
+        """It has to stay: probation ends, so that checks and retrains go on, and a person is told."""
+        self.tell(self._event(STUCK, why, live.version_id, **about))
 
     def _load(self, version_id: str) -> LoadedVersion | None:
         """A version, loaded once; None if it cannot be."""
@@ -158,7 +176,7 @@ class Maintainer:
             e for e in self.metrics.evaluations() if e.version == live.version_id and e.recorded_at >= live.activated_at
         ]
         # A check of the same rows, asked for by somebody in between, is no second opinion.
-        distinct = {(e.last_id, e.performance.labelled, e.service.all.requests): e for e in evaluations}
+        distinct = {(e.last_id, e.performance.labelled, e.service.last_request): e for e in evaluations}
         events = self.metrics.events()
         return decide(
             list(distinct.values()),

@@ -17,11 +17,11 @@ from workbench.sections import RetrainSettings
 
 ATTEMPT, GATING = "retrain_started", "gating"
 GOING_BACK, WENT_BACK, ROLLED_BACK = "going_back", "went_back", "rolled_back"
-PASSED, LOST = "probation_passed", "probation_lost"
+PASSED, LOST, STUCK = "probation_passed", "probation_lost", "rollback_failed"
 # How an attempt ends.
 ENDED = ("promoted", "kept_out", WENT_BACK, "retrain_failed")
 # Switches that put nothing on probation: who goes back knows what is bad about the version left.
-CLEARED = (ROLLED_BACK, PASSED)
+CLEARED = (ROLLED_BACK, PASSED, STUCK)
 TOLD: dict[Phase, str] = {
     "training": "a retrain is under way",
     "gating": "a retrain is under way: its winner meets the live version",
@@ -114,10 +114,18 @@ def standing(
 
 
 def on_probation(events: Iterable[Event], live: Pointer) -> bool:
-    """Whether the live version is still being watched: it came by a switch that was neither a going back nor passed."""
+    """Whether the live version is still watched: it came by a switch that was no rollback, and is not judged yet."""
     if live.previous is None:
         return False
-    return not any(e.kind in CLEARED and e.data.get("generation") == live.generation for e in events)
+    return not any(
+        (e.kind in CLEARED and e.data.get("generation") == live.generation)
+        # A rollback that was cut off before its own event: the one before told whither it goes.
+        or (
+            (e.kind == LOST and (e.version, e.data.get("previous")) == (live.previous, live.version_id))
+            and e.data.get("generation") == live.generation - 1
+        )
+        for e in events
+    )
 
 
 def lost_on_probation(events: Iterable[Event]) -> frozenset[str]:

@@ -47,7 +47,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `failed` of `requests` were answered with 5xx since the switch; `before` and `since` are the two versions' traffic.
     `rows` were predicted; `apart` compares their outputs with what the version before says to them, `expected` is the
-    same on earlier rows whose actuals bore the new version out. `errors` is the comparison where actuals have come,
+    same on earlier rows whose actuals bore the new version out. `known_good` is a version that was live before and did
+    not lose: only failures, slowness and errors count against it. `errors` is the comparison where actuals have come,
     `lost` the share by which they are worse.
     """
 
@@ -56,6 +57,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     apart: Apart | None = None
     expected: Apart | None = None
+    known_good: bool = False
     errors: GateVerdict | None = None
     lost: float = 0.0
 
@@ -157,7 +159,11 @@ def _errors(evidence: Evidence, min_loss: float) -> str | None:
 def _outputs(evidence: Evidence, settings: ProbationSettings) -> str | None:
     """Only while actuals do not speak for the version: then it is the one before that is off."""
     found, usual = evidence.apart, evidence.expected or Apart(shift=0.0, ratio=1.0)
-    if found is None or (evidence.errors is not None and evidence.errors.verdict in ("better", "not worse")):
+    if (
+        found is None
+        or evidence.known_good
+        or (evidence.errors is not None and evidence.errors.verdict in ("better", "not worse"))
+    ):
         return None
     shift = found.shift - usual.shift
     if abs(shift) > settings.max_shift:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
+from pandas.api.types import is_numeric_dtype
 from threadpoolctl import threadpool_limits
 
 from workbench import probation
 from workbench.contest import Contest
 from workbench.ensemble import Answers, answer, output_column
+from workbench.errors import CorruptVersion
 from workbench.evaluation import Traffic
+from workbench.features import to_rows
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.probation import Apart, Evidence, Probation
-from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, parse_utc
+from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, Value, parse_utc
 from workbench.scores import values
 from workbench.settings import Settings
 from workbench.traffic import PREDICT
+from workbench.training_data import between
+from workbench.training_store import TrainingStore
+from workbench.version_store import VersionStore
+
+log = logging.getLogger(__name__)
 
 
 class SwitchWatch:
@@ -29,9 +39,16 @@ class SwitchWatch:
         None for a version that cannot be asked: its outputs and errors are then not compared.
     """
 
-    def __init__(self, settings: Settings, metrics: MetricsStore, load: Callable[[str], LoadedVersion | None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: MetricsStore,
+        versions: VersionStore,
+        load: Callable[[str], LoadedVersion | None],
+    ) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.versions = versions
         self.load = load
         self._expected: tuple[int, Apart | None] = (0, None)
         self._before: tuple[int, Traffic] = (0, Traffic(requests=0, rows=0))
@@ -54,25 +71,26 @@ class SwitchWatch:
             p for p in self.metrics.history() if p.version == live.version_id and p.recorded_at >= live.activated_at
         ][: self.settings.probation.rows]
         traffics = probation.traffic_of(since, now), self._traffic_before(live, asked, now)
+        seen = Evidence(since=traffics[0], before=traffics[1], rows=len(served), known_good=self._known_good(live))
         new, old = self.load(live.version_id), self.load(live.previous or "")
-        if old is None or new is None or not served:
-            return Evidence(since=traffics[0], before=traffics[1], rows=len(served))
-        ours = [p.output for p in served], [p.probabilities for p in served]
-        theirs = self._ask(old, served)
+        theirs = self._ask(old, [p.inputs for p in served]) if old is not None and served else None
+        if old is None or new is None or theirs is None:
+            return seen
+        ours = Answers([p.output for p in served], _whole([p.probabilities for p in served]))
         actuals = first_of_each(self.metrics.actuals())
-        errors, lost = self._errors(served, Answers(ours[0], _whole(ours[1])), theirs, actuals)
-        task = self.settings.model.task
-        return Evidence(
-            since=traffics[0],
-            before=traffics[1],
-            rows=len(served),
-            apart=probation.apart(
-                output_column(task, *ours), output_column(task, theirs.predictions, theirs.probabilities)
-            ),
+        errors, lost = self._errors(served, ours, theirs, actuals)
+        return msgspec.structs.replace(
+            seen,
+            apart=self._apart(ours, theirs),
             expected=self._usual(live, new, old, actuals),
             errors=errors,
             lost=lost,
         )
+
+    def _known_good(self, live: Pointer) -> bool:
+        """Whether the version was live before; if it had lost then, only a person can have brought it back."""
+        log = self.versions.pointer.log()
+        return any(p.version_id == live.version_id and p.generation < live.generation for p in log)
 
     def _traffic_before(self, live: Pointer, asked: Sequence[Request], now: datetime) -> Traffic:
         """Of the version before; as it was first seen, since newer requests push its own off the record."""
@@ -86,29 +104,57 @@ class SwitchWatch:
         """How far the two were apart on the newest rows before the switch, if actuals bore the new one out there."""
         generation, found = self._expected
         if generation != live.generation:
-            learnt = new.metadata.training_data.fit.end or ""
-            known = [
-                p
-                for p in self.metrics.history()
-                if p.id in actuals and p.recorded_at < live.activated_at and p.event_time > learnt
-            ][-self.settings.retrain.gate_rows :]
-            found = self._borne_out(known, new, old, actuals) if known else None
+            gate = new.metadata.gate
+            met = new.metadata.parent == old.id and gate.verdict in ("better", "not worse")
+            found = self._at_the_gate(new, old) if met else self._before_the_switch(live, new, old, actuals)
             self._expected = live.generation, found
         return found
 
-    def _borne_out(
-        self, known: Sequence[Prediction], new: LoadedVersion, old: LoadedVersion, actuals: dict[str, Actual]
-    ) -> Apart | None:
-        ours, theirs = self._ask(new, known), self._ask(old, known)
-        verdict, _ = self._errors(known, ours, theirs, actuals)
-        if verdict is None or verdict.verdict not in ("better", "not worse"):
+    def _at_the_gate(self, new: LoadedVersion, old: LoadedVersion) -> Apart | None:
+        """On the rows by which the new version beat the old."""
+        data = new.metadata.training_data
+        try:
+            rows = between(TrainingStore(self.settings.versions_dir).load(data.sha256), data.gate)
+        except CorruptVersion as error:
+            log.warning("%s", error)
             return None
-        task = self.settings.model.task
-        return probation.apart(*(output_column(task, said.predictions, said.probabilities) for said in (ours, theirs)))
+        said = [self._ask(version, to_rows(rows[version.schema.names])) for version in (new, old)]
+        return None if said[0] is None or said[1] is None else self._apart(said[0], said[1])
 
-    def _ask(self, version: LoadedVersion, rows: Sequence[Prediction]) -> Answers:
-        with threadpool_limits(1):
-            return answer(version.estimator, version.schema, [p.inputs for p in rows])
+    def _before_the_switch(
+        self, live: Pointer, new: LoadedVersion, old: LoadedVersion, actuals: dict[str, Actual]
+    ) -> Apart | None:
+        """On labelled predictions that the new version has not learnt."""
+        data = new.metadata.training_data
+        learnt = (data.gate if new.metadata.refitted else data.fit).end or ""
+        known = [
+            p
+            for p in self.metrics.history()
+            if p.id in actuals and p.recorded_at < live.activated_at and p.event_time > learnt
+        ][-self.settings.retrain.gate_rows :]
+        ours, theirs = (self._ask(version, [p.inputs for p in known]) if known else None for version in (new, old))
+        if ours is None or theirs is None:
+            return None
+        verdict, _ = self._errors(known, ours, theirs, actuals)
+        borne_out = verdict is not None and verdict.verdict in ("better", "not worse")
+        return self._apart(ours, theirs) if borne_out else None
+
+    def _apart(self, ours: Answers, theirs: Answers) -> Apart | None:
+        task = self.settings.model.task
+        columns = [output_column(task, said.predictions, said.probabilities) for said in (ours, theirs)]
+        if is_numeric_dtype(columns[0]) != is_numeric_dtype(columns[1]):
+            # A probability and a class cannot be compared: what is said in the end can.
+            columns = [output_column(task, said.predictions, None) for said in (ours, theirs)]
+        return probation.apart(*columns)
+
+    def _ask(self, version: LoadedVersion, rows: Sequence[Mapping[str, Value]]) -> Answers | None:
+        """What a version says to rows; None where it fails on them, as a model of somebody's own may."""
+        try:
+            with threadpool_limits(1):
+                return answer(version.estimator, version.schema, rows)
+        except Exception:
+            log.exception("%s cannot be asked about the rows since the switch", version.id)
+            return None
 
     def _errors(
         self, rows: Sequence[Prediction], ours: Answers, theirs: Answers, actuals: dict[str, Actual]

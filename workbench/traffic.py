@@ -70,6 +70,7 @@ def summarise(
         state=state,
         sentence=sentence,
         cause=cause,
+        last_request=asked[-1].id if asked else None,
         all=traffic,
         by_version=by_version,
         uptime=uptime(beats, now, before),

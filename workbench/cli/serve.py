@@ -125,12 +125,14 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
                 due = time.monotonic() + settings.monitor.check_every_s
                 decision = maintainer.cycle()
                 log.info("%s: %s", decision.action, decision.sentence)
-        except WorkbenchError as error:
-            # The same trouble again and again is one event, not one a cycle.
-            if str(error) != trouble:
-                metrics.append(Event(kind="maintenance_failed", reason=str(error)))
-            trouble = str(error)
-            log.error("%s", error)
+        except Exception as error:
+            # What a model of somebody's own raises must not end maintenance; the same trouble is one event, not one
+            # a cycle.
+            told = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            if told != trouble:
+                metrics.append(Event(kind="maintenance_failed", reason=told))
+                log.exception("maintenance failed")
+            trouble = told
         else:
             trouble = ""
     alerts.close()
