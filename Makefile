@@ -51,7 +51,7 @@ test: lint ## everything: also real processes, notebooks, and the dashboard in C
 	$(BIN)/python -m pytest -q -rs
 	$(MAKE) --no-print-directory notebooks
 
-benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost (45 minutes)
+benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost (over an hour)
 	@$(BIN)/python -m tests.benchmarks.drift_proof
 	@$(BIN)/python -m tests.benchmarks.performance_proof
 	@$(BIN)/python -m tests.benchmarks.selection_proof

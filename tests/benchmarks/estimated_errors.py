@@ -39,7 +39,8 @@ OF_ESTIMATE = RATE * BUDGET["estimate"]
 OFTEN = 0.05
 NEAR = 0.1
 TRUTH = 100_000
-QUIET_RUNS, RUNS, WINDOWS, LOOKS_A_WINDOW, STEP = 100, 200, 3, 10, 50
+SHIFTED_RUNS, DRIFTED_RUNS, QUIET_RUNS = 200, 60, 60
+WINDOWS, LOOKS_A_WINDOW, STEP = 3, 10, 100
 Rows = tuple[pd.DataFrame, Sample]
 Task = tuple[Stream, list[int]]
 
@@ -127,10 +128,10 @@ def quiet_run(task: Task) -> tuple[bool, bool, bool, bool]:
 
 
 def tables(*, quick: bool, seed: int) -> Iterator[Table]:
-    runs, quiet_runs = (10, 5) if quick else (RUNS, QUIET_RUNS)
-    yield _shift(_done(shifted_run, runs, [seed, 30], "estimate: covariate shift"), seed)
-    yield _drift(_done(drifted_run, runs, [seed, 31], "estimate: concept drift"))
-    yield _quiet(_done(quiet_run, quiet_runs, [seed, 32], "estimate: false alarms"))
+    shifted, drifted, quiet = (10, 10, 5) if quick else (SHIFTED_RUNS, DRIFTED_RUNS, QUIET_RUNS)
+    yield _shift(_done(shifted_run, shifted, [seed, 30], "estimate: covariate shift"), seed)
+    yield _drift(_done(drifted_run, drifted, [seed, 31], "estimate: concept drift"))
+    yield _quiet(_done(quiet_run, quiet, [seed, 32], "estimate: false alarms"))
 
 
 def _done(work, runs: int, seed: list[int], what: str) -> dict[Stream, list]:
