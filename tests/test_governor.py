@@ -21,6 +21,7 @@ from workbench.policy import (
     LOST,
     PASSED,
     ROLLED_BACK,
+    STUCK,
     WENT_BACK,
     Material,
     decide,
@@ -147,21 +148,28 @@ class Maintenance(RuleBasedStateMachine):
         elif end in ("kept_out", "retrain_failed"):
             self.tell(end)
 
-    @rule(passed=st.booleans())
-    def probation_ends(self, passed):
+    @rule(end=st.sampled_from(["passed", "rolled back", "rolled back and cut off", "stuck"]))
+    def probation_ends(self, end):
         live = self.pointer.read()
         if self.hold is not None or not on_probation(self.events, live):
             return
         self.clock.forward(seconds=1)
-        if passed:
-            self.tell(PASSED, live.version_id, generation=live.generation)
+        about = {"generation": live.generation, "previous": live.previous}
+        if end == "passed":
+            self.tell(PASSED, live.version_id, **about)
+        elif end == "stuck" or live.previous in lost_on_probation(self.events):
+            self.tell(STUCK, live.version_id, **about)
         else:
-            self.tell(LOST, live.version_id, generation=live.generation)
-            self.switch(ROLLED_BACK, live.previous)
+            self.tell(LOST, live.version_id, **about)
+            if end == "rolled back":
+                self.switch(ROLLED_BACK, live.previous)
+            else:
+                self.pointer.switch(live.previous, by="test", reason=end)
+                self.checks = []
 
     @rule()
-    def probation_is_cut_off(self):
-        """A switch whose process died before it told of it."""
+    def a_switch_is_cut_off(self):
+        """One whose process died before it told of it."""
         self.made += 1
         self.pointer.switch(f"v{self.made}", by="test", reason="cut off")
         self.checks = []
