@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench import units
 from workbench.drift import check
 from workbench.evaluation import FeatureDrift, FeatureProfile
 from workbench.profiles import numeric
 from workbench.settings import DriftSettings
+from workbench.usual import KEPT, Usual, of_values
 
 
 def rng(seed: int) -> np.random.Generator:
@@ -40,7 +40,7 @@ WARMTH = numeric("x", "numeric", warmth(5_000, 0))
 RAIN = numeric("x", "numeric", rain(5_000, 0))
 
 
-def look(values: np.ndarray, profile: FeatureProfile, before: units.Usual | None = None) -> FeatureDrift:
+def look(values: np.ndarray, profile: FeatureProfile, before: Usual | None = None) -> FeatureDrift:
     given = {} if before is None else {"x": before}
     window = pd.DataFrame({"x": values})
     return check(window, [profile], limits=DriftSettings(), false_alarm_rate=0.01, before=given).features[0]
@@ -77,6 +77,15 @@ def test_a_factor_shows_where_most_values_are_zero_in_every_unit(factor):
     assert (found.state, found.unit) == ("broken", f"a factor of {factor:g}")
 
 
+@pytest.mark.parametrize("factor", [1_000, 100])
+def test_a_factor_shows_in_a_stretch_of_mostly_zeros_too(factor):
+    for seed in range(20):
+        window = rain(1_000, 2 * seed)
+        window[400:650] *= factor
+        found = look(window, RAIN)
+        assert (found.state, found.unit) == ("broken", f"a factor of {factor:g}")
+
+
 def test_a_constant_times_a_thousand_is_another_unit():
     found = look(np.full(200, 7_000.0), numeric("x", "numeric", np.full(5_000, 7.0)))
     assert (found.state, found.unit) == ("broken", "a factor of 1000")
@@ -106,7 +115,7 @@ def test_heavy_tails_that_grow_are_no_other_unit():
 @pytest.mark.parametrize("factor", [1_000, 0.001])
 def test_what_the_record_keeps_is_the_values_put_back(factor):
     found = look(np.where(np.arange(1_000) < 400, factor, 1) * price(1_000, 1), PRICE)
-    assert found.mended == pytest.approx(np.quantile(price(1_000, 1), units.KEPT), rel=0.02)
+    assert found.mended == pytest.approx(np.quantile(price(1_000, 1), KEPT), rel=0.02)
 
 
 # Beside the rows before the window
@@ -118,7 +127,7 @@ def days(n: int, seed: int, mean: float) -> np.ndarray:
 
 
 WINTER = numeric("x", "numeric", days(4_800, 0, 35), in_order=True)
-SPRING = units.of_values(days(1_000, 5, 60))
+SPRING = of_values(days(1_000, 5, 60))
 
 
 def test_celsius_in_a_season_that_the_reference_does_not_know_is_seen_by_its_jump():
@@ -130,12 +139,12 @@ def test_celsius_in_a_season_that_the_reference_does_not_know_is_seen_by_its_jum
 
 
 def test_celsius_is_still_seen_when_the_jump_has_left_the_window_and_the_season_moves_on():
-    before, states = days(1_000, 5, 60), []
-    usual, first = units.of_values(before), np.concatenate([before[500:], celsius(days(500, 9, 62))])
+    spring, states = days(1_500, 5, 60), []
+    usual, first = of_values(spring[:1_000]), np.concatenate([spring[500:1_000], celsius(spring[1_000:])])
     for mean in (None, 64, 67, 70, 73):
         found = look(first if mean is None else celsius(days(1_000, int(mean), mean)), WINTER, usual)
         states.append(found.state)
-        usual = units.of_values(np.array(found.mended), found.unit)
+        usual = of_values(np.array(found.mended), found.unit, behind=found.n)
     assert states == ["broken"] * 5
     assert look(days(1_000, 30, 75), WINTER, usual).state != "broken"
 
@@ -146,4 +155,13 @@ def test_a_wind_that_turns_jumps_by_hundreds_of_degrees_and_changes_no_unit():
 
     profile = numeric("x", "numeric", np.concatenate([wind(seed) for seed in range(5)]), in_order=True)
     for seed in range(10, 60):
-        assert look(wind(seed), profile, units.of_values(wind(seed + 100))).state != "broken"
+        assert look(wind(seed), profile, of_values(wind(seed + 100))).state != "broken"
+
+
+def test_the_outermost_of_as_many_rows_as_before_are_no_other_unit():
+    """Ten of a thousand values may lie beyond the thousand before them, and be like them in another scale."""
+    told = []
+    for seed in range(1_500):
+        found = look(price(1_000, seed), PRICE, of_values(price(1_000, 10_000 + seed)))
+        told += [found.sentence] if found.state == "broken" else []
+    assert told == []

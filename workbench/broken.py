@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench import bands, units
 from workbench.channels import Column
-from workbench.units import Usual
+from workbench.usual import Usual, kept, of_profile
 
 # The window is looked at in parts, so that a burst is seen while it is young.
 PARTS = 10
@@ -25,7 +25,7 @@ ALL = 0.95
 
 @dataclass(frozen=True)
 class Sign:
-    """Of another unit also its name, and what the values would be in the right one (`units.kept`)."""
+    """Of another unit also its name, and what the values would be in the right one (`usual.kept`)."""
 
     channel: str
     share: float
@@ -142,7 +142,7 @@ def unit_change(col: Column, before: Usual | None, moved: bool) -> Sign | None:
     far = col.mean is not None and p.mean is not None and abs(col.mean - p.mean) > (p.std or 0.0)
     if not len(values) or not (moved or far or before is not None):
         return None
-    reference = units.of_profile(p)
+    reference = of_profile(p)
     if reference is None:
         return None
     found = units.find(values, reference, before, dependence=col.dependence, moved=moved)
@@ -152,4 +152,4 @@ def unit_change(col: Column, before: Usual | None, moved: bool) -> Sign | None:
     usual = before if before is not None and found.name in units.SCALES else reference
     now, was = np.median(values[found.rows]), usual.quantiles()[1]
     sentence = f"looks like {found.name}{there}: median {now:.4g}, was {was:.4g}"
-    return Sign("unit", found.share, 0.0, sentence, unit=found.name, mended=units.kept(found.mended(values)))
+    return Sign("unit", found.share, 0.0, sentence, unit=found.name, mended=kept(found.mended(values)))

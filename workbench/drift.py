@@ -20,7 +20,7 @@ from workbench.channels import Column, Measured
 from workbench.evaluation import Channel, DataResult, DriftResult, FeatureDrift, FeatureProfile, Impact
 from workbench.records import State
 from workbench.sections import DriftSettings
-from workbench.units import Usual
+from workbench.usual import Usual
 
 # A window that slides on is looked at again and again. Over one full window of new rows the largest of all those looks
 # passes a far bound z about z^2 times as often as a single look does (Pickands 1969); z is about 4.5 here.

@@ -17,7 +17,7 @@ from workbench.evaluation import Evaluation, FeatureDrift, FeatureProfile
 from workbench.features import window_frame
 from workbench.loaded_version import Reference
 from workbench.records import Prediction
-from workbench.units import Usual
+from workbench.usual import Usual, of_profile, of_values
 
 # Rows before those that no evaluation has looked at, and of how many windows these are looked through.
 BEFORE, LATELY = 2 * units.SIDE, 5
@@ -94,7 +94,7 @@ def _evaluated(name: str, past: Sequence[Evaluation], rows: _Rows) -> Usual | No
         feature = _of(name, evaluation)
         if feature is not None and feature.state != "broken":
             last = evaluation.last_id
-            return units.of_values(_finite(rows.upto(last)[name]), lately=_finite(rows.since(last)[name]))
+            return of_values(_finite(rows.upto(last)[name]), lately=_finite(rows.since(last)[name]))
     return None
 
 
@@ -112,7 +112,7 @@ def _in_another_unit(name: str, evaluation: Evaluation) -> Usual | None:
     feature = _of(name, evaluation)
     if feature is None or feature.unit is None or feature.accepted:
         return None
-    return units.of_values(np.asarray(feature.mended), feature.unit)
+    return of_values(np.asarray(feature.mended), feature.unit, behind=feature.n)
 
 
 def _unevaluated(profile: FeatureProfile, rows: _Rows, first: Evaluation | None) -> Usual | None:
@@ -124,7 +124,7 @@ def _unevaluated(profile: FeatureProfile, rows: _Rows, first: Evaluation | None)
     if not len(frame):
         return None
     col = channels.column(frame[profile.name], profile)
-    other = units.find(col.values, units.of_profile(profile), None, dependence=col.dependence, moved=True)
+    other = units.find(col.values, of_profile(profile), None, dependence=col.dependence, moved=True)
     if other is None:
-        return units.of_values(col.values, lately=_finite(rows.since(None)[profile.name]))
-    return units.of_values(other.mended(col.values), other.name)
+        return of_values(col.values, lately=_finite(rows.since(None)[profile.name]))
+    return of_values(other.mended(col.values), other.name)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.evaluation import FeatureProfile
 from workbench.records import LARGEST
+from workbench.usual import QUARTERS, SHAPE, Usual
 
 FACTORS: dict[str, tuple[float, float]] = {
     f"a factor of {10.0**k:g}": (10.0**k, 0.0) for k in (1, 2, 3, 6, -1, -2, -3, -6)
@@ -25,9 +25,6 @@ SCALES: dict[str, tuple[float, float]] = {
     "degrees Celsius instead of kelvin": (1.0, -273.15),
 }
 CONVERSIONS = FACTORS | SCALES
-QUARTERS = (0.25, 0.5, 0.75)
-SHAPE = (0.05, *QUARTERS, 0.95)
-KEPT = np.linspace(0, 1, 21)
 # How alike middle and spread must be after a conversion, and how unlike the middle before: in interquartile ranges.
 ALIKE, UNLIKE, SPREAD = 0.75, 2.0, 1.6
 # Rows that depend on each other have the reference's spread only where they are worth so many independent ones.
@@ -37,34 +34,7 @@ ENOUGH = 50
 FEW, APART, CUT, MOST = 5, 0.3, 0.005, 0.7
 # A jump: medians of so many rows before and after, looked for at every few rows; how well they must join converted.
 SIDE, STEP, JOIN = 20, 5, 0.5
-STILL_SHARE, ROUNDING = 0.02, 1e-6
-
-
-@dataclass(frozen=True)
-class Usual:
-    """What a feature's values are as a rule: points that stand for them, and the probabilities of these.
-
-    `standing` is the conversion in which its values have stood lately, where that was not the right one; `lately` the
-    values between those and the window, in order of arrival, where they were right: a jump may have come there.
-    """
-
-    points: np.ndarray
-    weights: np.ndarray
-    standing: str | None = None
-    lately: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    def quantiles(self, shares: tuple[float, ...] = QUARTERS, only: np.ndarray | None = None) -> np.ndarray:
-        """Quantiles of the points, or of some of them."""
-        points, weights = (self.points, self.weights) if only is None else (self.points[only], self.weights[only])
-        order = np.argsort(points, kind="stable")
-        points, weights = points[order], weights[order]
-        return np.interp(shares, (np.cumsum(weights) - weights / 2) / weights.sum(), points)
-
-    @property
-    def width(self) -> float:
-        """The interquartile range."""
-        quarter, _, three = self.quantiles()
-        return float(three - quarter)
+STILL_SHARE, ROUNDING, CHANCE = 0.02, 1e-6, 1e-6
 
 
 @dataclass(frozen=True)
@@ -87,27 +57,6 @@ class Other:
         """
         factor, offset = CONVERSIONS[self.name]
         return np.where(self.rows, (values.clip(-LARGEST, LARGEST) - offset) / factor, values)
-
-
-def of_profile(profile: FeatureProfile) -> Usual | None:
-    """What is usual by the reference; None for texts, and where the reference has no values."""
-    if profile.kind != "numeric" or not profile.support or profile.low is None or profile.high is None:
-        return None
-    # The very ends bound what is usual, however little they weigh.
-    return Usual(np.array([profile.low, *profile.support, profile.high]), np.array([0.0, *profile.weights, 0.0]))
-
-
-def of_values(values: np.ndarray, standing: str | None = None, lately: np.ndarray | None = None) -> Usual | None:
-    """What is usual by earlier values, or by their quantiles (KEPT); None where they are too few."""
-    if len(values) < len(KEPT):
-        return None
-    weights = np.array([0.5, *[1.0] * (len(KEPT) - 2), 0.5])
-    return Usual(np.quantile(values, KEPT), weights, standing, np.zeros(0) if lately is None else lately)
-
-
-def kept(values: np.ndarray) -> tuple[float, ...]:
-    """What a record keeps of values: their quantiles (KEPT), six digits each."""
-    return tuple(float(f"{v:.6g}") for v in np.quantile(values.clip(-LARGEST, LARGEST), KEPT))
 
 
 def find(
@@ -213,7 +162,7 @@ def _apart(name: str, values: np.ndarray, usual: Usual, dependence: float) -> It
         points, weights = points[some], weights[some]
     if not weights.sum() > 0:
         return
-    plain = Usual(points, weights)
+    plain = Usual(points, weights, usual.behind)
     for cut in (0.0, CUT):
         low, high = (points.min(), points.max()) if not cut else plain.quantiles((cut, 1 - cut))
         converted = points * factor + offset
@@ -227,7 +176,7 @@ def _apart(name: str, values: np.ndarray, usual: Usual, dependence: float) -> It
         if rows.sum() < max(FEW, 10 * cut * there.sum(), MOST * outside.sum()):
             continue
         worth = rows.sum() / dependence
-        if offset and worth < WORTH:
+        if offset and (worth < WORTH or _by_chance(worth, len(values), usual)):
             continue
         share = min(rows.sum() / there.sum() * weights.sum() / weights[beyond].sum(), 1.0)
         rest = values[there & ~outside]
@@ -242,6 +191,11 @@ def _apart(name: str, values: np.ndarray, usual: Usual, dependence: float) -> It
         if off is not None:
             yield Other(name, rows, off)
             return
+
+
+def _by_chance(worth: float, n: int, usual: Usual) -> bool:
+    """Whether so many of n values may lie beyond the outermost of those before, all being draws of the same."""
+    return 2 * (n / (n + usual.behind)) ** worth > CHANCE
 
 
 def _explains(
@@ -260,10 +214,13 @@ def _explains(
     within = (both >= inside[0]) & (both <= inside[1])
     if not weights[within].sum() > 0:
         return False
-    wanted, now = Usual(both, weights).quantiles(SHAPE, within), np.quantile(rest, SHAPE)
+    wanted, now = Usual(both, weights, len(rest)).quantiles(SHAPE, within), np.quantile(rest, SHAPE)
     loose = SPREAD * (1 + min(1.5 / math.sqrt(len(rest)), 1.0))
     apart = abs(now[2] - wanted[2]) > JOIN * (wanted[3] - wanted[1]) + ROUNDING * abs(wanted[2])
-    return not apart and (now[4] - now[0]) <= loose * (wanted[4] - wanted[0]) + ROUNDING * abs(wanted[2])
+    spread, usual = now[4] - now[0], wanted[4] - wanted[0]
+    return not apart and usual / (2 * loose) - ROUNDING * abs(wanted[2]) <= spread <= usual * loose + ROUNDING * abs(
+        wanted[2]
+    )
 
 
 def _jumped(name: str, values: np.ndarray, usual: Usual, wide: float) -> Iterator[Other]:
