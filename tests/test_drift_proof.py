@@ -4,14 +4,17 @@ Everything is seeded. The bounds are those that a check which keeps its promise 
 full version, beside other tools, is in tests/benchmarks.
 """
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.spatial import distance
 from threadpoolctl import threadpool_limits
 
+from tests.benchmarks import cost, whole_check
 from tests.benchmarks.streams import ar1, correlated, mixed, shifted
 from workbench.drift import LOOKS, check
 from workbench.evaluation import DriftResult, FeatureProfile
@@ -94,10 +97,46 @@ def test_rows_that_remember_would_alarm_all_the_time_if_they_were_taken_as_indep
 def test_two_hundred_looks_at_a_window_that_slides_on_are_no_more_than_the_rate_says(references):
     """Each look has five new rows: 1,000 in all, five full windows of 200."""
     stream, n, step = mixed(1_200, rng(5)), 200, 5
-    states = [look(stream.iloc[end - n : end], references[5_000]).state for end in range(n + step, 1_200 + 1, step)]
-    assert len(states) == 200
-    episodes = sum(now == "drift" and before != "drift" for before, now in zip(["ok", *states], states, strict=False))
+    alarms = [
+        bool(told(look(stream.iloc[end - n : end], references[5_000]))) for end in range(n + step, 1_200 + 1, step)
+    ]
+    assert len(alarms) == 200
+    episodes = sum(now and not before for before, now in zip([False, *alarms], alarms, strict=False))
     assert episodes <= stats.poisson.ppf(0.999, RATE * 1_000 / n)
+
+
+def test_a_whole_check_that_slides_on_alarms_no_more_often_in_all_its_parts_together():
+    """Features, channels, the model's view, performance and the estimate: 25 looks at three full windows."""
+    found = whole_check.slide(repeats=1, checks=25, window=200, seed=0)
+    assert (found.checks, found.windows) == (25, 3.4)
+    assert found.episodes <= stats.poisson.ppf(0.999, RATE * found.windows), found.parts
+
+
+def test_the_whole_check_above_sees_what_has_moved():
+    """That the test above can fail."""
+    assert whole_check.slide(repeats=1, checks=3, window=200, seed=0, moved=1.0).in_alarm == 3
+
+
+def test_the_cost_benchmark_reports_every_figure_of_the_same_scores_that_scipy_gives():
+    """What it takes is measured by `make benchmarks`: a test that looks at a clock fails on a busy machine."""
+    univariate, whole = cost.tables(quick=True, seed=0)
+    for row in univariate.rows:
+        _, _, ours, theirs, ratio = row
+        assert all(re.fullmatch(r"[\d,.]+ (ms|x)", figure) for figure in (ours, theirs, ratio)), row
+    assert [what for what, _, _ in whole.rows][-1] == "whole check of 1,000 flights, with the model's view"
+    assert all(re.fullmatch(r"\d+\.\d\d s", took) for _, took, _ in whole.rows)
+    reference, window = cost.normal(5_000, 3, rng(1)), cost.normal(1_000, 3, rng(2)) + 0.3
+    bins = {p.name: [-np.inf, *p.edges, np.inf] for p in profiles(reference)}
+    for feature in look(window, profiles(reference)).features:
+        now, was = window[feature.feature], reference[feature.feature]
+        shares = [np.histogram(x, bins[feature.feature])[0] / len(x) for x in (now, was)]
+        oracle = {
+            "mean": (now.mean() - was.mean()) / was.std(ddof=0),
+            "std": now.std(ddof=0) / was.std(ddof=0),
+            "distribution": distance.jensenshannon(*shares, base=2),
+        }
+        scores = {name: feature.channels[name].value for name in oracle}
+        assert scores == pytest.approx(oracle, rel=1e-5)
 
 
 @pytest.mark.parametrize(

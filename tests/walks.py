@@ -10,7 +10,7 @@ from workbench.ensemble import answer
 from workbench.evaluation import Evaluation, ServiceResult, Traffic
 from workbench.features import align, to_rows
 from workbench.loaded_version import LoadedVersion, Reference
-from workbench.records import Prediction, utc_text
+from workbench.records import Actual, Prediction, utc_text
 from workbench.settings import Settings
 
 QUIET = ServiceResult(state="ok", sentence="", all=Traffic(requests=0, rows=0))
@@ -45,13 +45,14 @@ def walk(
     step: int,
     accepted: Mapping[str, str] | None = None,
     service: ServiceResult = QUIET,
+    actuals: Mapping[str, Actual] | None = None,
 ) -> Iterator[Evaluation]:
-    """Check after `first` rows, and again after every `step` more."""
+    """Check after `first` rows, and again after every `step` more; of the actuals each knows those of its rows."""
     earlier: list[Evaluation] = []
     for end in range(first, len(rows) + 1, step):
         found = evaluate(
             rows[:end],
-            {},
+            {p.id: actuals[p.id] for p in rows[:end]} if actuals else {},
             service,
             live,
             settings=settings,
