@@ -30,7 +30,7 @@ WINDOW_SHARE, STREAM_SHARE = 0.7, 0.3
 BLIND = {False: 1.0, True: 0.5}
 SHORTEST = 25
 # Stretches of rows that depend on each other vary more than the holdout's dependence says: simulated, by this factor.
-MARGIN = 1.5
+MARGIN = 1.25
 # What is followed row by row where the deciding metric is no mean over rows.
 FOLLOWED = {"r2": "mse", "roc_auc": "log_loss"}
 
