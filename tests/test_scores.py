@@ -11,7 +11,7 @@ from workbench.errors import SettingsError
 from workbench.records import METRICS
 from workbench.scores import HIGHER_IS_BETTER, higher_is_better, label_text, loss, sample, scores, values
 
-numbers = st.floats(-1e6, 1e6)
+numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 6))
 pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=50)
 labels = st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 0.99)), min_size=4, max_size=50)
 
@@ -26,6 +26,10 @@ def test_regression_metrics_are_scikit_learns(rows):
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(y, said))
     assert found["bias"] == pytest.approx(np.mean(said - y), abs=1e-9)
     assert found["r2"] == (pytest.approx(metrics.r2_score(y, said)) if len(set(y)) > 1 else None)
+
+
+def test_r2_of_actuals_that_differ_by_next_to_nothing_is_undefined():
+    assert scores("regression", [0.0, 5e-160], [0.0, 1.0])["r2"] is None
 
 
 @settings(deadline=None)

@@ -154,9 +154,17 @@ def _regression(sample: Sample) -> dict[str, Callable[[], float | None]]:
         "mse": lambda: metrics.mean_squared_error(y_true, y_pred),
         "rmse": lambda: metrics.root_mean_squared_error(y_true, y_pred),
         "mae": lambda: metrics.mean_absolute_error(y_true, y_pred),
-        "r2": lambda: metrics.r2_score(y_true, y_pred) if len(np.unique(y_true)) > 1 else None,
+        "r2": lambda: _r2(y_true, y_pred) if len(np.unique(y_true)) > 1 else None,
         "bias": lambda: float(np.mean(y_pred - y_true)),
     }
+
+
+def _r2(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    from sklearn import metrics
+
+    # Actuals that differ by next to nothing: the ratio overflows, and is then undefined.
+    with np.errstate(over="ignore"):
+        return metrics.r2_score(y_true, y_pred)
 
 
 def _classification(sample: Sample) -> dict[str, Callable[[], float | None]]:
