@@ -41,9 +41,9 @@ class Slow(RegressorMixin, BaseEstimator):
 
 
 class Stubborn(Slow):
-    """As slow, and with nothing to halve."""
+    """Far slower, and with nothing to halve."""
 
-    def __init__(self, size=64):
+    def __init__(self, size=400):
         self.size = size
 
     @property
@@ -94,6 +94,16 @@ def test_when_the_old_world_comes_back_so_does_its_version_and_nothing_is_publis
     assert "an old version is the best again: first, live before, has mae " in last.reason
     assert last.data["gate"]["verdict"] == "better"
     assert not list((trained.versions_dir / "models").glob("2*"))
+
+
+def test_an_old_version_is_left_for_a_new_one_only_where_that_is_surely_better(trained):
+    """Both have learnt the very world the newest rows are of; the new one from more of it."""
+    worlds(trained)
+    label(trained, trips(300, seed=3, start="2026-03-10"))
+    outcome = retrainer(with_retrain(trained, recipes=("everything", "recent"), recent_days=12.0)).retrain()
+    told = MetricsStore.of(trained).events()[-1].data["candidates"]
+    assert (outcome.version_id, outcome.promoted) == ("first", True)
+    assert abs(min(told["recent"], told["everything"]) / told["version first"] - 1) < 0.2
 
 
 def test_a_version_that_was_gone_back_to_has_been_chosen_from_those_rows(trained):

@@ -33,7 +33,10 @@ TIMED_ROWS = 15
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that competes; `learnt` is None for a version that was live before, `version` for a new one."""
+    """A model that competes; `learnt` is None for a version that was live before, `version` for a new one.
+
+    `row_ms` is what one row took where that had a budget.
+    """
 
     name: str
     estimator: Any
@@ -44,6 +47,7 @@ class Candidate:
     learnt: Rows | None = None
     version: LoadedVersion | None = None
     notes: tuple[str, ...] = ()
+    row_ms: float | None = None
 
     def say(self, frame: pd.DataFrame) -> Answers:
         return answer_frame(self.estimator, self.schema, frame[self.schema.names])
@@ -75,16 +79,26 @@ def trained(
 
         counts = weights(recipe, rows, settings.retrain)
         fitted, halved = fit(estimator, rows.X, rows.y, step, counts), 0
-        while budget_ms is not None and row_ms(fitted, rows) > budget_ms:
+        took = None if budget_ms is None else row_ms(fitted, rows)
+        while budget_ms is not None and took is not None and took > budget_ms:
             less = members.smaller(estimator)
             if less is None:
                 break
             estimator, halved = less, halved + 1
             fitted = fit(estimator, rows.X, rows.y, step, counts)
+            took = row_ms(fitted, rows)
         told = (f"halved {halved} times to answer a row within {budget_ms:.3g} ms",) if halved else ()
         made.append(
             Candidate(
-                name, fitted, rows.schema, recipe, ensemble, parameters(estimator), learnt=rows, notes=(*notes, *told)
+                name,
+                fitted,
+                rows.schema,
+                recipe,
+                ensemble,
+                parameters(estimator),
+                learnt=rows,
+                notes=(*notes, *told),
+                row_ms=took,
             )
         )
     return made

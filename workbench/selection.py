@@ -15,8 +15,12 @@ from workbench.ensemble import Answers, answer_frame
 from workbench.errors import DataError
 from workbench.loaded_version import LoadedVersion
 from workbench.records import Comparison, GateVerdict
+from workbench.training_data import Rows
 
 log = logging.getLogger(__name__)
+# Two-sided: within one standard error.
+ONE_ERROR = 0.6827
+LEAST_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,37 @@ def select(
     if not able:
         raise DataError(f"no candidate can answer the newest rows: {'; '.join(notes)}")
     if budget_ms is not None:
-        quick = [c for c in able if speed(c.estimator, c.schema, rows).row_ms <= budget_ms]
+        quick = [c for c in able if (c.row_ms or speed(c.estimator, c.schema, rows).row_ms) <= budget_ms]
         able = quick or able
     scores: dict[str, float | None] = dict.fromkeys(c.name for c in able)
     if len(blocks.select):
         scores = contest.scores(rows.y, {name: said[name] for name in scores})
     winner = {c.name: c for c in able}[contest.best(scores)]
+    proven = [c for c in able if c.version is not None]
+    if proven and winner.version is None:
+        winner = _rather_proven(contest, rows, said, winner, proven, scores)
     if champion is not None:
         gating(winner)
     ours = winner.say(blocks.gate.frame)
     costs = speed(winner.estimator, winner.schema, blocks.gate)
     theirs, verdict = _meet(contest, blocks, ours, costs, champion, until, segment)
     return Selection(winner, scores, ours, theirs, costs, verdict, tuple(notes))
+
+
+def _rather_proven(
+    contest: Contest,
+    rows: Rows,
+    said: dict[str, Answers],
+    winner: Candidate,
+    proven: Sequence[Candidate],
+    scores: dict[str, float | None],
+) -> Candidate:
+    """The best of the versions that were live before, unless the new winner is surely better: by more than one standard
+    error (Breiman et al. 1984), since what has served is known to serve."""
+    old = {c.name: c for c in proven}[contest.best({c.name: scores[c.name] for c in proven})]
+    ours, theirs = contest.arrays(rows.y, [said[old.name], said[winner.name]])
+    beside = contest.compare(ours, theirs, min_rows=LEAST_ROWS, confidence=ONE_ERROR)
+    return winner if beside.verdict == "worse" or beside.advantage is None else old
 
 
 def _asked(candidate: Candidate, frame: pd.DataFrame) -> Answers | str:
