@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 from scipy.special import expit, softmax
 
 from workbench.features import infer_schema
-from workbench.records import Schema
+from workbench.records import Schema, Task
 from workbench.scores import Sample
 
 CITIES = np.array(["Aachen", "Bonn", "Celle", "Dresden", "Erfurt"], dtype=object)
@@ -96,5 +96,5 @@ LOG_LOSS = Stream("log loss", late, "log_loss", -1.0, 0.5)
 ACCURACY = Stream("accuracy, 3 classes", kinds, "accuracy", 1.0, 0.5)
 
 
-def schema_of(frame: pd.DataFrame, task: str) -> Schema:
-    return infer_schema(frame.assign(target=0.0), task=task, target="target")  # type: ignore[arg-type]
+def schema_of(frame: pd.DataFrame, task: Task) -> Schema:
+    return infer_schema(frame.assign(target=0.0), task=task, target="target")
