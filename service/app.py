@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import filelock
@@ -21,6 +22,7 @@ from workbench.features import safe_text
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
+from workbench.records import utc_now
 from workbench.settings import Settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
@@ -28,7 +30,7 @@ from workbench.version_store import VersionStore
 STATUS: dict[type[WorkbenchError], int] = {UnknownVersion: 404, VersionTaken: 409, Busy: 409}
 
 
-def create_app(settings: Settings, *, worker: int = 1) -> FastAPI:
+def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datetime] = utc_now) -> FastAPI:
     """An app over one workspace.
 
     Parameters
@@ -36,9 +38,10 @@ def create_app(settings: Settings, *, worker: int = 1) -> FastAPI:
     settings : Settings
     worker : int
         Its number among the workers, told in heartbeats and /health.
+    clock : callable returning an aware datetime
     """
-    store = MetricsStore.of(settings)
-    versions = VersionStore(settings.versions_dir)
+    store = MetricsStore.of(settings, clock)
+    versions = VersionStore(settings.versions_dir, clock=clock)
     serving = inference.Serving(versions)
     maintenance_token(settings.root)
 
@@ -59,8 +62,8 @@ def create_app(settings: Settings, *, worker: int = 1) -> FastAPI:
     app.state.settings = settings
     app.state.serving = serving
     app.state.versions = versions
-    app.state.monitor = ModelMonitor(store, settings)
-    app.state.jobs = Jobs(settings, store)
+    app.state.monitor = ModelMonitor(store, settings, clock=clock)
+    app.state.jobs = Jobs(settings, store, clock=clock)
     app.state.worker = worker
     app.state.started = time.monotonic()
     app.include_router(inference.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,8 +52,14 @@ class Admission:
             Event(kind=kind, reason=reason, version=version, by=self.by, data={"job": self.job, **data})
         )
 
-    def promote(self, metadata: Metadata, promote: Promote) -> Outcome:
-        """Make a published version live, if it may."""
+    def promote(self, metadata: Metadata, promote: Promote, unrestored: Mapping[str, Any]) -> Outcome:
+        """Make a published version live, if it may.
+
+        Parameters
+        ----------
+        unrestored : mapping
+            Kept in the event: the level that was held before and that it has not won back, if there is one.
+        """
         version_id, verdict = metadata.version_id, metadata.gate
         data = {"gate": msgspec.to_builtins(verdict), "candidates": metadata.candidates}
         if promote == "never":
@@ -67,7 +74,7 @@ class Admission:
             promotion = self._activate(version_id, reason, self.generation if promote == "gate" else None)
         except Busy as error:
             return self._kept(metadata, f"{verdict.sentence}; {error}", data)
-        self.tell("promoted", reason, version_id, previous=promotion.previous, **data)
+        self.tell("promoted", reason, version_id, previous=promotion.previous, **data, **unrestored)
         return Outcome(version_id=version_id, promoted=True, sentence=f"{version_id} is live: {how}", metadata=metadata)
 
     def go_back(

@@ -18,7 +18,7 @@ import pandas as pd
 from workbench import members
 from workbench.blocks import Blocks, recipes, seen_until, weights
 from workbench.contest import MIB, Speed
-from workbench.ensemble import Answers, Progress, answer, answer_frame, build, fit, parameters, takes_weights
+from workbench.ensemble import Answers, Fit, Progress, answer, answer_frame, build, parameters, takes_weights
 from workbench.errors import CorruptVersion, DataError, UnknownVersion
 from workbench.features import to_rows
 from workbench.loaded_version import LoadedVersion
@@ -54,12 +54,13 @@ class Candidate:
 
 
 def trained(
-    blocks: Blocks, settings: Settings, progress: Progress, *, budget_ms: float | None = None
+    blocks: Blocks, settings: Settings, progress: Progress, *, fit: Fit, budget_ms: float | None = None
 ) -> list[Candidate]:
     """Each recipe x ensemble, fitted; only the first where there are no rows to choose by.
 
     Parameters
     ----------
+    fit : as `ensemble.fit`
     budget_ms : float, optional
         What one row may take: an ensemble that takes longer is fitted again with half its trees, until it fits or
         nothing is left to halve.
@@ -118,7 +119,7 @@ def _plans(blocks: Blocks, settings: Settings) -> tuple[list[tuple[str, str, Row
     return (plans if len(blocks.select) else plans[:1]), tuple(notes)
 
 
-def refitted(winner: Candidate, rows: Rows, settings: Settings, progress: Progress) -> Any:
+def refitted(winner: Candidate, rows: Rows, settings: Settings, progress: Progress, fit: Fit) -> Any:
     """The winner's kind of model, as large as it was, fitted on other rows."""
     estimator = _built(winner.ensemble, rows, settings)
     sizes = {name: value for name, value in winner.parameters.items() if name.endswith(members.SIZES)}
@@ -126,8 +127,8 @@ def refitted(winner: Candidate, rows: Rows, settings: Settings, progress: Progre
 
 
 def _built(ensemble: str, rows: Rows, settings: Settings) -> Any:
-    told = settings.retrain
-    return build(ensemble, rows.schema, names=settings.model.members, seed=told.seed, threads=told.threads)
+    told, model = settings.retrain, settings.model
+    return build(ensemble, rows.schema, names=model.members, seed=told.seed, threads=told.threads, size=model.size)
 
 
 def past(

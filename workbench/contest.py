@@ -7,7 +7,7 @@ judged alike.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -22,6 +22,8 @@ from workbench.sections import RetrainSettings
 # A segment with fewer rows on the gate says nothing of itself.
 SEGMENT_ROWS = 30
 MIB = 1 << 20
+# How often answers are dealt to other rows, and how seldom that may do as well.
+DEALS, SKILLED = 400, 0.01
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Contest:
             margin=self.settings.gate_margin,
             tolerance=self.tolerance * abs(champion or 0.0) if self.for_speed else 0.0,
         )
-        against = [*self.costs(*speeds), *self._segments(our_rows, their_rows, segments)]
+        against = [*self.costs(*speeds), *self._segments(our_rows, their_rows, segments), *self._skill(our_rows)]
         return self.limited(verdict, against)
 
     def limited(self, verdict: GateVerdict, against: Sequence[str]) -> GateVerdict:
@@ -135,6 +137,25 @@ class Contest:
                 seed=self.settings.seed,
             )
 
+    def _skill(self, ours: Sample) -> list[str]:
+        """Whether a challenger knows anything of these rows: where labels have become noise, an answer that is nearly
+        constant beats a champion that still believes. A permutation test (Ojala and Garriga 2010): its answers, dealt
+        to other rows, do as well."""
+        if len(ours) < self.settings.gate_min_rows:
+            return []
+        sign = 1 if higher_is_better(self.metric) else -1
+        rng = np.random.default_rng(self.settings.seed)
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            value = values(ours, (self.metric,))[self.metric]
+            dealt = [values(_dealt(ours, rng), (self.metric,))[self.metric] for _ in range(DEALS)]
+        known = [sign * other for other in dealt if other is not None]
+        if value is None or not known:
+            return []
+        chance = (1 + sum(other >= sign * value for other in known)) / (1 + len(known))
+        if chance <= SKILLED:
+            return []
+        return [f"it knows no more of these rows than chance does ({self.metric} {value:.4g}, p = {chance:.2g})"]
+
     def costs(self, ours: Speed, theirs: Speed | None) -> list[str]:
         """What a challenger costs too much; in words."""
         told, limits = [], self.settings
@@ -163,3 +184,10 @@ class Contest:
             if found.verdict == "worse" and (worst is None or lost > worst[0]):
                 worst = lost, f"segment {name} is {lost:.0%} worse over {len(rows)} rows"
         return [worst[1]] if worst else []
+
+
+def _dealt(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The answers in another order than their rows."""
+    order = rng.permutation(len(sample))
+    chances = None if sample.chances is None else sample.chances[order]
+    return replace(sample, y_pred=sample.y_pred[order], chances=chances)

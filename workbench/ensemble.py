@@ -29,6 +29,8 @@ from workbench.records import Label, Schema, Task
 from workbench.scores import label_text
 
 Progress = Callable[[str, int, int], None]
+# (estimator, X, y, progress, weights) -> fitted, as `fit` does it.
+Fit = Callable[..., Any]
 RARE = 10
 
 
@@ -44,7 +46,15 @@ def silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def build(kind: str, schema: Schema, *, names: Sequence[str] = members.USUAL, seed: int, threads: int) -> BaseEstimator:
+def build(
+    kind: str,
+    schema: Schema,
+    *,
+    names: Sequence[str] = members.USUAL,
+    seed: int,
+    threads: int,
+    size: float = 1.0,
+) -> BaseEstimator:
     """An unfitted estimator.
 
     Parameters
@@ -56,6 +66,8 @@ def build(kind: str, schema: Schema, *, names: Sequence[str] = members.USUAL, se
         Fixes every random choice of the ensemble.
     threads : int
         Cap for members that can use several.
+    size : float
+        Share of the usual trees and steps that members have.
 
     Raises
     ------
@@ -64,11 +76,12 @@ def build(kind: str, schema: Schema, *, names: Sequence[str] = members.USUAL, se
     """
     if kind == "voting":
         vote = members.vote(names, schema.task, seed=seed, threads=threads)
-        return Pipeline([("encode", _encoder(schema)), ("vote", vote)])
-    estimator = import_function(kind, "[model] ensemble")()
+        estimator: Any = Pipeline([("encode", _encoder(schema)), ("vote", vote)])
+    else:
+        estimator = import_function(kind, "[model] ensemble")()
     if not isinstance(estimator, BaseEstimator):
         raise SettingsError(f"[model] ensemble = {kind!r} returned a {type(estimator).__name__}, not an estimator")
-    return estimator
+    return estimator if size == 1.0 else members.smaller(estimator, size) or estimator
 
 
 def _encoder(schema: Schema) -> ColumnTransformer:

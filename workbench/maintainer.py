@@ -73,6 +73,7 @@ class Maintainer:
         self._seen: tuple[object, ...] = ()
         self._loaded: dict[str, LoadedVersion] = {}
         self._pruned_at = clock()
+        self._trouble = ""
 
     @cached_property
     def _switches(self) -> SwitchWatch:
@@ -80,6 +81,28 @@ class Maintainer:
         from workbench.switch_watch import SwitchWatch
 
         return SwitchWatch(self.settings, self.metrics, self.versions, self._load)
+
+    def tend(self, *, check: bool = True) -> Decision | None:
+        """Watch and, if asked, check: one turn of whoever keeps maintaining.
+
+        What goes wrong is an event, the same trouble one event and not one a turn: what a model of somebody's own
+        raises must not end maintenance.
+        """
+        decision = None
+        try:
+            if check:
+                decision = self.cycle()
+            else:
+                self.watch()
+        except Exception as error:
+            told = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            if told != self._trouble:
+                self._event("maintenance_failed", told, None)
+                log.exception("maintenance failed")
+            self._trouble = told
+        else:
+            self._trouble = ""
+        return decision
 
     def watch(self) -> None:
         """Look after a version on probation: let it pass, or go back to the one before; costs a look at the pointer

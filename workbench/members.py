@@ -86,10 +86,10 @@ def _member(name: str, task: Task, seed: int, threads: int) -> BaseEstimator:
     }[name]()
 
 
-def smaller(estimator: BaseEstimator) -> BaseEstimator | None:
-    """The same, unfitted, with half the trees or steps in every member; None where nothing is left to halve."""
+def smaller(estimator: BaseEstimator, share: float = 0.5) -> BaseEstimator | None:
+    """The same, unfitted, with a share of the trees or steps in every member; None where nothing is left to cut."""
     sizes = {
-        name: max(SMALLEST, value // 2)
+        name: max(SMALLEST, int(value * share))
         for name, value in estimator.get_params().items()
         # The iterations of a solver are no size: its answers take as long after ten as after a thousand.
         if name.rpartition("__")[2] in SIZES and isinstance(value, int) and value > SMALLEST and _grows(estimator, name)

@@ -18,10 +18,14 @@ from workbench.sections import RetrainSettings
 ATTEMPT, GATING = "retrain_started", "gating"
 GOING_BACK, WENT_BACK, ROLLED_BACK = "going_back", "went_back", "rolled_back"
 PASSED, LOST, STUCK = "probation_passed", "probation_lost", "rollback_failed"
+SWITCHES = ("promoted", WENT_BACK, ROLLED_BACK, "switched")
 # How an attempt ends.
 ENDED = ("promoted", "kept_out", WENT_BACK, "retrain_failed")
 # Switches that put nothing on probation: who goes back knows what is bad about the version left.
 CLEARED = (ROLLED_BACK, PASSED, STUCK)
+RECOVERY = "recovery"
+# Alarms that look at inputs and answers, and at no actual.
+INPUTS_ALONE = frozenset({"drift", "model", "estimate"})
 TOLD: dict[Phase, str] = {
     "training": "a retrain is under way",
     "gating": "a retrain is under way: its winner meets the live version",
@@ -40,7 +44,9 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where maintenance stands after the events.
 
-    `attempts` are the moments of those of the last 24 hours; `lost` the versions that were rolled back on probation.
+    `attempts` are the moments of those of the last 24 hours; `lost` the versions that were rolled back on probation;
+    `unrestored` the level that the live version has not won back, if there is one, and `tries` the attempts since it
+    was lost.
     """
 
     phase: Phase
@@ -52,6 +58,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     tried: frozenset[str] = frozenset()
     last_base: str | None = None
     lost: frozenset[str] = frozenset()
+    unrestored: str | None = None
+    tries: int = 0
 
     @property
     def sentence(self) -> str:
@@ -110,7 +118,30 @@ def standing(
         tried=frozenset(e.data["fingerprint"] for e in attempts if e.data.get("fingerprint")),
         last_base=next((e.data["base"] for e in reversed(attempts) if "base" in e.data), None),
         lost=lost_on_probation(events),
+        unrestored=_unrestored(events, live),
+        tries=_tries(events),
     )
+
+
+def _unrestored(events: Sequence[Event], live: Pointer | None) -> str | None:
+    """What the live version has not won back, as its promotion told."""
+    switches = [e for e in events if e.kind in SWITCHES]
+    if live is None or not switches or switches[-1].version != live.version_id:
+        return None
+    told: str | None = switches[-1].data.get("unrestored")
+    return told
+
+
+def _tries(events: Sequence[Event]) -> int:
+    """Attempts since a level was lost: by the first of the last switches in a row that left something to win back."""
+    tries, lost = 0, False
+    for event in events:
+        if event.kind in SWITCHES:
+            left = bool(event.data.get("unrestored"))
+            tries, lost = (tries if left and lost else 0), left
+        elif event.kind == ATTEMPT:
+            tries += lost
+    return tries
 
 
 def on_probation(events: Iterable[Event], live: Pointer) -> bool:
@@ -164,9 +195,9 @@ def decide(
         return Decision(
             action="wait", reason=_broken(evaluations) or why, phase="suspected" if suspected else stand.phase
         )
-    refusal = _broken(evaluations) or _refusal(stand, settings, material)
+    refusal = _broken(evaluations) or _refusal(stand, settings, material, trigger)
     if refusal:
-        phase: Phase = "suspected" if stand.phase == "steady" else stand.phase
+        phase: Phase = "suspected" if stand.phase == "steady" and trigger != RECOVERY else stand.phase
         return Decision(action="wait", reason=why, trigger=trigger, refusal=refusal, phase=phase)
     return Decision(action="retrain", reason=why, trigger=trigger, phase="training")
 
@@ -178,13 +209,15 @@ def _cause(
     settings: RetrainSettings,
     now: datetime,
 ) -> tuple[str | None, str]:
-    """What asks for a retrain: the first alarm that stood in enough checks in a row, or the schedule."""
+    """What asks for a retrain: the first alarm that stood in enough checks in a row, the schedule, or a lost level."""
     trigger, why = _alarm(evaluations, settings)
     if trigger is None and settings.every_days is not None and live is not None:
         last = max(stand.last_attempt or "", live.activated_at)
         due = parse_utc(last) + timedelta(days=settings.every_days)
         if now >= due:
             return "schedule", f"schedule: {settings.every_days:g} days since the last attempt"
+    if trigger is None and stand.unrestored is not None and RECOVERY in settings.triggers:
+        return RECOVERY, f"recovery: {stand.unrestored}"
     return trigger, why
 
 
@@ -193,7 +226,10 @@ def _alarm(evaluations: Sequence[Evaluation], settings: RetrainSettings) -> tupl
         return None, "no check of the live version yet"
     suspected: str | None = None
     newest = evaluations[-1]
+    virtual = not settings.virtual_drift and newest.performance.state == "ok"
     for name in settings.triggers:
+        if virtual and name in INPUTS_ALONE:
+            continue
         streak = 0
         for evaluation in reversed(evaluations):
             if name not in triggers(evaluation):
@@ -204,6 +240,8 @@ def _alarm(evaluations: Sequence[Evaluation], settings: RetrainSettings) -> tupl
         if streak and suspected is None:
             told = name.replace("_", " ")
             suspected = f"suspected: {told} in alarm in {streak} of {settings.checks_in_a_row} checks in a row"
+    if suspected is None and virtual and INPUTS_ALONE & triggers(newest).keys():
+        return None, f"drift without a loss: {newest.performance.sentence}"
     return None, suspected or "nothing in alarm"
 
 
@@ -223,7 +261,7 @@ def _broken(evaluations: Sequence[Evaluation]) -> str | None:
     return f"the data are broken: {evaluations[-1].data.sentence}"
 
 
-def _refusal(stand: Standing, settings: RetrainSettings, material: Material) -> str | None:
+def _refusal(stand: Standing, settings: RetrainSettings, material: Material, trigger: str) -> str | None:
     if not settings.automatic:
         return "automatic retraining is off ([retrain] automatic)"
     if stand.phase != "steady":
@@ -233,6 +271,8 @@ def _refusal(stand: Standing, settings: RetrainSettings, material: Material) -> 
     if material.fingerprint and material.fingerprint in stand.tried:
         return "the same data were tried before; nothing has come since to learn from"
     grown = stand.last_base is not None and material.base != stand.last_base
-    if material.new_rows < settings.min_new_rows and not grown:
-        return f"fewer than {settings.min_new_rows} new labelled predictions to learn from"
+    # A world that has become harder for good is asked ever less often.
+    least = settings.min_new_rows * (2**stand.tries if trigger == RECOVERY else 1)
+    if material.new_rows < least and not grown:
+        return f"fewer than {least} new labelled predictions to learn from"
     return None

@@ -9,18 +9,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import filelock
 import msgspec
 from threadpoolctl import threadpool_limits
 
 from workbench import candidates as candidates_of
-from workbench import own_metrics, performance_check
+from workbench import level, own_metrics, performance_check
 from workbench.admission import Admission, Outcome, Promote
 from workbench.blocks import Blocks, cut, recipes, seen_until
 from workbench.candidates import Candidate, refitted
 from workbench.contest import Contest
-from workbench.ensemble import Progress, silent
+from workbench.ensemble import Fit, Progress, fit, silent
 from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
 from workbench.loaded_version import LoadedVersion
 from workbench.material import material
@@ -51,6 +52,8 @@ class ModelRetrainer:
         For the labelled predictions, and for the events that tell what was done.
     clock : callable returning an aware datetime
     progress : callable (stage, done, total)
+    fit : as `ensemble.fit`
+        A backtest shares fits between policies.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ModelRetrainer:
         *,
         clock: Callable[[], datetime] = utc_now,
         progress: Progress = silent,
+        fit: Fit = fit,
     ) -> None:
         self.settings = settings
         self.versions = versions
@@ -68,6 +72,7 @@ class ModelRetrainer:
         self.training = TrainingStore(settings.versions_dir, clock=clock)
         self.clock = clock
         self.progress = progress
+        self.fit = fit
 
     def retrain(
         self,
@@ -146,7 +151,7 @@ class ModelRetrainer:
         begun = time.monotonic()
         with threadpool_limits(self.settings.retrain.threads):
             budget_ms = self._budget_ms(champion, blocks.fit) if contest.for_speed else None
-            candidates = candidates_of.trained(blocks, self.settings, self.progress, budget_ms=budget_ms)
+            candidates = candidates_of.trained(blocks, self.settings, self.progress, fit=self.fit, budget_ms=budget_ms)
             if champion is not None and promote == "gate" and not named:
                 # Who names a version wants one made.
                 most = self.settings.retrain.past_versions
@@ -203,7 +208,7 @@ class ModelRetrainer:
             parent=champion.id if champion else None,
             notes=(*notes, *rows.notes, *chosen.notes, *winner.notes),
         )
-        return self._publish(metadata, winner, winner.learnt, rows, blocks, promote, admission)
+        return self._publish(metadata, winner, winner.learnt, rows, blocks, promote, admission, champion)
 
     def _publish(
         self,
@@ -214,13 +219,14 @@ class ModelRetrainer:
         blocks: Blocks,
         promote: Promote,
         admission: Admission,
+        champion: LoadedVersion | None,
     ) -> Outcome:
         estimator, retrain = winner.estimator, self.settings.retrain
         with threadpool_limits(retrain.threads):
             if retrain.refit:
                 learnt = recipes(rows, retrain).get(winner.recipe, rows)
-                held = out_of_fold(lambda part: refitted(winner, part, self.settings, self.progress), learnt)
-                estimator = refitted(winner, learnt, self.settings, self.progress)
+                held = out_of_fold(lambda part: self._refitted(winner, part), learnt)
+                estimator = self._refitted(winner, learnt)
                 note = f"not itself gated: fitted again on all {len(learnt)} rows, measured by its out-of-fold errors"
                 metadata = msgspec.structs.replace(metadata, refitted=True, notes=(*metadata.notes, note))
             else:
@@ -229,7 +235,19 @@ class ModelRetrainer:
         publish(self.versions, metadata, estimator, learnt=learnt, held=held, settings=self.settings)
         told = f"trained on {len(learnt)} rows ({winner.name})"
         admission.tell("published", told, metadata.version_id)
-        return admission.promote(metadata, promote)
+        return admission.promote(metadata, promote, self._unrestored(metadata.version_id, champion))
+
+    def _unrestored(self, version_id: str, champion: LoadedVersion | None) -> dict[str, Any]:
+        """The level that was held before, and why the new version has not won it back; empty if it has."""
+        metric = self.settings.metric
+        now = level.own_level(version_id, self.versions.reference(version_id).holdout, metric)
+        theirs = level.own_level(champion.id, champion.holdout, metric) if champion else None
+        before = level.held_before(theirs, self.metrics.events())
+        told = level.not_won_back(now, before, self.settings.retrain.max_level_loss)
+        return {"level": msgspec.to_builtins(before), "unrestored": told} if told else {}
+
+    def _refitted(self, winner: Candidate, rows: Rows) -> Any:
+        return refitted(winner, rows, self.settings, self.progress, self.fit)
 
     def _check_performance(self, schema: Schema) -> None:
         """Before an hour of training, not after it."""

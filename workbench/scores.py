@@ -79,7 +79,7 @@ def sample(
     # Equal keys of a dict (1, 1.0 and True) are equal as text, too.
     texts = {label: label_text(label) for label in {*y_true, *y_pred}}
     known = set(next((p for p in probabilities or () if p), ()))
-    names = sorted({*texts.values(), *known, *classes}, key=_natural)
+    names = sorted({*texts.values(), *known, *classes}, key=natural)
     number = {label: names.index(text) for label, text in texts.items()}
     codes = np.array([number[label] for label in (*y_true, *y_pred)], dtype=int)
     chances = None
@@ -248,7 +248,7 @@ def label_text(label: Any) -> str:
 
 
 def _plain(text: str) -> int | float | str:
-    number = _natural(text)[0]
+    number = natural(text)[0]
     if not math.isfinite(number):
         return text
     return int(number) if number.is_integer() else number
@@ -258,7 +258,7 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _natural(label: str) -> tuple[float, str]:
+def natural(label: str) -> tuple[float, str]:
     """Numbers in order of size, then texts: the last class of two is the positive one."""
     try:
         return float(label), label

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from workbench.records import Task
 
 Recipe = Literal["everything", "recent", "decay"]
-Trigger = Literal["performance", "estimate", "drift", "model", "response_time", "failures"]
-TRIGGERS: tuple[Trigger, ...] = ("performance", "estimate", "drift", "model", "response_time", "failures")
+Trigger = Literal["performance", "estimate", "drift", "model", "response_time", "failures", "recovery"]
+TRIGGERS: tuple[Trigger, ...] = ("performance", "estimate", "drift", "model", "response_time", "failures", "recovery")
 
 
 class Section(BaseModel):
@@ -19,7 +19,7 @@ class Section(BaseModel):
 
 
 class ModelSettings(Section):
-    """What is predicted from what."""
+    """What is predicted from what, and by whom; `size` is the share of their trees and steps that members have."""
 
     name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     task: Task
@@ -30,6 +30,7 @@ class ModelSettings(Section):
     key: tuple[str, ...] = ()
     ensemble: str = "voting"
     members: tuple[str, ...] = Field(("linear", "forest", "boosting"), min_length=1)
+    size: float = Field(1.0, gt=0, le=1)
 
 
 class MonitorSettings(Section):
@@ -76,13 +77,17 @@ class PerformanceSettings(Section):
 class RetrainSettings(Section):
     """When a new version is trained, on what, and how it is admitted.
 
-    `triggers` are the alarms that start a retrain, `every_days` does so without one. Candidates are `recipes` (which
-    rows) x `ensembles` (default: that of [model]) and up to `past_versions` that were live before. A challenger must
-    win by `gate_margin`, in units of the metric; the limits (`max_...`) no advantage outweighs.
+    `triggers` are the alarms that start a retrain ("recovery": the live version went live worse by `max_level_loss`
+    than what was held before; tried again at twice the new rows each time), `every_days` does so without one;
+    `virtual_drift` is whether drift of the inputs does although the actuals of the same window show no loss (Gama et
+    al. 2014). Candidates are `recipes` (which rows) x `ensembles` (default: that of [model]) and up to `past_versions`
+    that were live before. A challenger must win by `gate_margin`, in units of the metric; the limits (`max_...`) no
+    advantage outweighs.
     """
 
     automatic: bool = True
     triggers: tuple[Trigger, ...] = TRIGGERS
+    virtual_drift: bool = True
     every_days: float | None = Field(None, gt=0)
     checks_in_a_row: int = Field(2, ge=1)
     cooldown_s: float = Field(6 * 3600, ge=0)
@@ -101,6 +106,7 @@ class RetrainSettings(Section):
     max_row_ms: float | None = Field(None, gt=0)
     max_artifact_mb: float | None = Field(None, gt=0)
     max_segment_loss: float = Field(0.25, gt=0)
+    max_level_loss: float = Field(0.25, gt=0)
     refit: bool = False
     labelled_rows: int = Field(1_000_000, ge=1)
     seed: int = 0
@@ -152,6 +158,26 @@ class PagesSettings(Section):
     dashboard_port: int = Field(8866, ge=1, le=65535)
     lab_port: int = Field(8888, ge=1, le=65535)
     refresh_s: float = Field(2.0, gt=0)
+
+
+class BacktestSettings(Section):
+    """The history that a policy is tried on, and how it is played.
+
+    `data` is one file: its rows before `start`, or the first `reference_share` of them, train the first version.
+    Without it that is [model] data, and the traffic is [replay] data or else the labelled predictions on record.
+    `delay`: a duration, "observed" (the curve of the records), or a column of moments at which actuals were known.
+    `period`: of the figures, and of those who always retrain; default: a tenth of the traffic's time.
+    `look_rows`: predictions between two looks of the maintainer; default: a fifth of the window, at most 2,000 looks.
+    `ensemble`: the share of trees and steps that members keep, to be quicker.
+    """
+
+    data: str | None = None
+    start: str | None = None
+    reference_share: float = Field(0.2, gt=0, lt=1)
+    delay: str = "1D"
+    period: str | None = Field(None, pattern=r"^[1-9]\d*[Dh]$")
+    look_rows: int | None = Field(None, ge=1)
+    ensemble: float = Field(1.0, gt=0, le=1)
 
 
 class ReplaySettings(Section):

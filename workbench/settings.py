@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from workbench.errors import SettingsError
 from workbench.records import METRICS
 from workbench.sections import (
     AlertsSettings,
+    BacktestSettings,
     DriftSettings,
     ModelSettings,
     MonitorSettings,
@@ -49,6 +51,7 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     pages: PagesSettings = PagesSettings()
     replay: ReplaySettings = ReplaySettings()
+    backtest: BacktestSettings = BacktestSettings()
 
     @model_validator(mode="after")
     def _metrics_of_the_task(self) -> Settings:
@@ -108,33 +111,27 @@ def find_root(root: Path | str | None = None) -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / FILE).exists()), here)
 
 
-def load_settings(root: Path | str | None = None) -> Settings:
+def load_settings(root: Path | str | None = None, over: Path | str | None = None) -> Settings:
     """The settings of a workspace.
 
     Parameters
     ----------
     root : path, optional
         The folder that holds workbench.toml; else `WORKBENCH_ROOT`, else the current folder.
+    over : path, optional
+        A file whose keys are laid over those of workbench.toml; one that has a [model] of its own stands alone.
 
     Raises
     ------
     SettingsError
-        If the file is missing or not TOML, or a key is unknown, missing or of a wrong type; names the key,
+        If a file is missing or not TOML, or a key is unknown, missing or of a wrong type; names the key,
         where it stands, what was found and what is allowed.
     """
     folder = find_root(root)
-    path = folder / FILE
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError(
-            f"no {FILE} in {folder}; write one with `python main.py init DATA.csv`, "
-            f"or name the workspace with --root DIR or WORKBENCH_ROOT"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    told.pop("root", None)
-    _check_types(told, path)
+    path = folder / FILE if over is None else Path(over)
+    told = _read(path, over is None)
+    if over is not None and "model" not in told:
+        told = _laid_over(_read(folder / FILE, True), told)
     _check_environment()
     try:
         # WORKBENCH_ROOT has already spoken: as a field it would outrank the folder that was asked for.
@@ -142,6 +139,48 @@ def load_settings(root: Path | str | None = None) -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(e, path) for e in error.errors())) from error
     return settings.model_copy(update={"root": folder})
+
+
+def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """The settings with other values of some keys, each as "section.key".
+
+    Raises
+    ------
+    SettingsError
+        As `load_settings`, naming the key.
+    """
+    told = settings.model_dump(exclude_unset=True, mode="json") | {"root": settings.root}
+    for name, value in values.items():
+        section, _, key = name.partition(".")
+        told[section] = {**told.get(section, {}), key: value}
+    try:
+        return Settings(**told).model_copy(update={"root": settings.root})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(e, settings.root / FILE) for e in error.errors())) from error
+
+
+def _read(path: Path, whole: bool) -> dict[str, Any]:
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not whole:
+            raise SettingsError(f"no settings file {path}") from error
+        raise SettingsError(
+            f"no {path.name} in {path.parent}; write one with `python main.py init DATA.csv`, "
+            f"or name the workspace with --root DIR or WORKBENCH_ROOT"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    told.pop("root", None)
+    _check_types(told, path)
+    return told
+
+
+def _laid_over(below: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    return below | {
+        name: {**below[name], **part} if isinstance(part, dict) and isinstance(below.get(name), dict) else part
+        for name, part in told.items()
+    }
 
 
 def _check_types(told: dict[str, Any], path: Path) -> None:

@@ -197,20 +197,35 @@ def _times(base: pd.DataFrame, schema: Schema) -> Any:
     if schema.time is None:
         # Without times the order of the rows is the order of events, all before any traffic.
         return pd.Timestamp(0, tz="UTC") + pd.to_timedelta(np.arange(len(base)), unit="us")
-    if pd.api.types.is_numeric_dtype(base[schema.time]):
-        raise DataError(
-            f"[model] time = {schema.time!r} holds numbers, which may be seconds or anything else; "
-            f"write times like 2026-01-31T10:42:00Z (`pandas.to_datetime(column, unit='s')` reads seconds since 1970)"
-        )
-    try:
-        times = pd.to_datetime(base[schema.time], utc=True)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"[model] time = {schema.time!r} cannot be read as times: {error}") from error
+    times = moments(base[schema.time], "[model] time")
     if times.isna().any():
         raise DataError(
             f"[model] time = {schema.time!r} is missing in {int(times.isna().sum())} rows; drop or fill them"
         )
-    return times.dt.as_unit("us").array
+    return times.array
+
+
+def moments(column: pd.Series, setting: str) -> pd.Series:
+    """A column of times in UTC, to the microsecond.
+
+    Parameters
+    ----------
+    setting : str
+        That names the column; for errors.
+
+    Raises
+    ------
+    DataError
+    """
+    if pd.api.types.is_numeric_dtype(column) and column.notna().any():
+        raise DataError(
+            f"{setting} = {column.name!r} holds numbers, which may be seconds or anything else; "
+            f"write times like 2026-01-31T10:42:00Z (`pandas.to_datetime(column, unit='s')` reads seconds since 1970)"
+        )
+    try:
+        return pd.to_datetime(column, utc=True).dt.as_unit("us")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{setting} = {column.name!r} cannot be read as times: {error}") from error
 
 
 def _check(rows: Rows, model: ModelSettings) -> None:

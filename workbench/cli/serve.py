@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from workbench.cli.supervisor import Child, Supervisor, claim_port
-from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     import socket
@@ -102,7 +101,7 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     from workbench.maintainer import Maintainer
     from workbench.metrics_store import MetricsStore
     from workbench.monitor import ModelMonitor
-    from workbench.records import Decision, Event
+    from workbench.records import Decision
     from workbench.version_store import VersionStore
 
     metrics = MetricsStore.of(settings)
@@ -116,25 +115,15 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     monitor = ModelMonitor(metrics, settings)
     maintainer = Maintainer(settings, monitor, versions, start=start, running=versions.retraining, tell=alerts.tell)
     log.info("maintaining %s as process %s", settings.root, os.getpid())
-    trouble, due = "", time.monotonic()
+    due = time.monotonic()
     while not stop.wait(min(WATCH_EVERY_S, settings.monitor.check_every_s)):
         jobs.bury()
-        try:
-            maintainer.watch()
-            if time.monotonic() >= due:
-                due = time.monotonic() + settings.monitor.check_every_s
-                decision = maintainer.cycle()
-                log.info("%s: %s", decision.action, decision.sentence)
-        except Exception as error:
-            # What a model of somebody's own raises must not end maintenance; the same trouble is one event, not one
-            # a cycle.
-            told = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
-            if told != trouble:
-                metrics.append(Event(kind="maintenance_failed", reason=told))
-                log.exception("maintenance failed")
-            trouble = told
-        else:
-            trouble = ""
+        check = time.monotonic() >= due
+        if check:
+            due = time.monotonic() + settings.monitor.check_every_s
+        decision = maintainer.tend(check=check)
+        if decision is not None:
+            log.info("%s: %s", decision.action, decision.sentence)
     alerts.close()
     _end_job(jobs)
 
