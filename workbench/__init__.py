@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.backtest import Backtest as Backtest
     from workbench.jobs import Jobs as Jobs
     from workbench.maintainer import Maintainer as Maintainer
     from workbench.metrics_store import MetricsStore as MetricsStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Backtest": "backtest",
     "Jobs": "jobs",
     "Maintainer": "maintainer",
     "MetricsStore": "metrics_store",

@@ -14,6 +14,7 @@ from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
 if TYPE_CHECKING:
+    from workbench.backtest_result import BacktestResult
     from workbench.comparison_result import Comparison
     from workbench.drill import Drill
     from workbench.evaluation import Evaluation
@@ -66,6 +67,19 @@ class Workbench:
         from workbench.drill import rehearse
 
         return rehearse(self.settings, self.metrics, self.versions, feature, kind=kind, size=size, **options)
+
+    def backtest(self, *, data: str | None = None, **options: Any) -> BacktestResult:
+        """Had these settings been on over a labelled history: what would have been done, and would it have helped?
+
+        Parameters
+        ----------
+        data, **options
+            As `workbench.backtest.Backtest` and its `run` take them.
+        """
+        from workbench.backtest import Backtest
+
+        running = {name: options.pop(name) for name in ("progress", "fresh") if name in options}
+        return Backtest(self.settings, data=data, **options).run(**running)
 
     def compare(self) -> Comparison:
         """Every version over the traffic it served, as one record; `compare().to_frame()` is its table."""

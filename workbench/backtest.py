@@ -1,0 +1,246 @@
+"""Had this policy been on, would it have helped? A labelled history through the very maintainer.
+
+Beside it, over the same rows: never retraining, and retraining every period on everything and on the recent span. The
+courses run side by side in processes of their own; their fits are shared, and what was cut off goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+import pandas as pd
+
+from workbench import backtest_score, history_source, labels
+from workbench.backtest_result import BacktestResult
+from workbench.courses import Plan, play, row_of, said
+from workbench.errors import SettingsError, WorkbenchError
+from workbench.files import replace_whole, sha256
+from workbench.history_writer import KNOWN_AT
+from workbench.labelled_history import History
+from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.records import utc_now, utc_text
+from workbench.said import OF_CLASSES
+from workbench.settings import Settings
+from workbench.simulation import look_rows
+from workbench.training_store import TrainingStore
+from workbench.version_store import libraries
+
+NEVER, EVERYTHING, RECENT = "never retrain", "always, everything", "always, recent"
+PERIODS = 10
+POLL_S = 0.5
+# (rows done, rows in all, over all courses)
+Progress = Callable[[int, int], None]
+
+
+class Backtest:
+    """A policy, or several, over a labelled history.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the workspace, and the policy, unless `policies` are given.
+    data : str, optional
+        CSV or Parquet file with the whole history; else as [backtest] data says.
+    policies : mapping of name to Settings, optional
+        To set side by side; they have to be of the same model.
+    folder : path, optional
+        Where results are kept; default: metrics/backtests/ of the workspace.
+    jobs : int, optional
+        Processes; default: one a core.
+
+    Examples
+    --------
+    >>> from workbench import load_settings
+    >>> [plan.name for plan in Backtest(load_settings()).plans]
+    ['policy', 'always, everything', 'always, recent', 'never retrain']
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        data: str | None = None,
+        policies: Mapping[str, Settings] | None = None,
+        folder: Path | str | None = None,
+        jobs: int | None = None,
+    ) -> None:
+        if data is not None:
+            told = settings.backtest.model_copy(update={"data": str(Path(data).resolve())})
+            settings = settings.model_copy(update={"backtest": told})
+        self.settings = settings
+        self.policies = dict(policies or {"policy": settings})
+        self.folder = Path(folder) if folder is not None else settings.metrics_dir / "backtests"
+        self.jobs = jobs or os.cpu_count() or 1
+        for name, policy in self.policies.items():
+            _check_alike(name, policy, settings)
+        self._work = self.folder / f"unfinished-{self._settings_key()}"
+
+    @property
+    def plans(self) -> list[Plan]:
+        """What will be played."""
+        here, own = self._work, self.settings
+        # The longest first, so that no core waits for it in the end.
+        return [
+            *(Plan(name, "policy", told, here / f"policy-{i}") for i, (name, told) in enumerate(self.policies.items())),
+            Plan(EVERYTHING, "always", own, here / "everything", "everything"),
+            Plan(RECENT, "always", own, here / "recent", "recent"),
+            Plan(NEVER, "never", own, here / "never"),
+        ]
+
+    def run(self, progress: Progress = lambda done, total: None, *, fresh: bool = False) -> BacktestResult:
+        """Play all courses and score them; one that was stopped goes on where it was.
+
+        Parameters
+        ----------
+        fresh : bool
+            Begin anew, whatever lies there unfinished.
+
+        Raises
+        ------
+        DataError, SettingsError
+            If the history or the settings cannot be used.
+        """
+        begun = time.monotonic()
+        if fresh:
+            shutil.rmtree(self._work, ignore_errors=True)
+        history = self._history()
+        plans, edges = self.plans, self._edges(history)
+        chances = self.settings.metric not in OF_CLASSES
+        self._play(plans, history, edges, chances, progress)
+        played = [play(plan, history, self._work / "fits", edges, chances=chances) for plan in plans]
+        result = backtest_score.scored(
+            [(plan, done, said(plan, history, chances)) for plan, done in zip(plans, played, strict=True)],
+            history,
+            edges,
+            settings=self.settings,
+            about={
+                "id": f"{utc_now():%Y%m%dT%H%M%S}-{self._work.name[-8:]}",
+                "made_at": utc_text(utc_now()),
+                "look_rows": look_rows(self.settings, history.told.rows - history.told.start),
+                "took_s": time.monotonic() - begun,
+            },
+        )
+        replace_whole(self.folder / f"{result.id}.json", msgspec.json.format(msgspec.json.encode(result), indent=1))
+        shutil.rmtree(self._work, ignore_errors=True)
+        return result
+
+    def _play(
+        self, plans: Sequence[Plan], history: History, edges: np.ndarray, chances: bool, progress: Progress
+    ) -> None:
+        n = history.told.rows - history.told.start
+        total = n * len(plans)
+
+        def told() -> None:
+            progress(sum(max(0, row_of(plan) - history.told.start) for plan in plans), total)
+
+        fits = self._work / "fits"
+        if self.jobs == 1:
+            for plan in plans:
+                play(plan, history, fits, edges, chances=chances, progress=lambda row: told())
+            return
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(POLL_S):
+                told()
+
+        watcher = threading.Thread(target=watch, name="backtest progress", daemon=True)
+        watcher.start()
+        try:
+            work = (joblib.delayed(play)(plan, history, fits, edges, chances=chances) for plan in plans)
+            joblib.Parallel(n_jobs=min(self.jobs, len(plans)), batch_size=1, pre_dispatch="all")(work)
+        finally:
+            over.set()
+            watcher.join()
+        told()
+
+    def _history(self) -> History:
+        """The history, prepared anew; what was played over another one is no use."""
+        folder = self._work / "history"
+        shutil.rmtree(folder, ignore_errors=True)
+        history = history_source.prepare(
+            folder,
+            self.settings,
+            recorded=lambda: recorded(self.settings),
+            curve=lambda: observed_delays(self.settings),
+        )
+        digest = "".join(sha256(folder / name) for name in ("rows.parquet", "times.npy", "due.npy", "y.npy"))
+        mark = self._work / "history.sha256"
+        if mark.exists() and mark.read_text() != digest:
+            for path in self._work.glob("*/"):
+                if path != folder and path.name != "fits":
+                    shutil.rmtree(path)
+        mark.write_text(digest)
+        return history
+
+    def _edges(self, history: History) -> np.ndarray:
+        """Where periods of event time begin, and where the last one ends; microseconds."""
+        first, last = int(history.times[history.told.start]), int(history.times[-1]) + 1
+        period = self.settings.backtest.period
+        length = pd.Timedelta(period).value // 1000 if period else -(-(last - first) // PERIODS)
+        return np.append(np.arange(first, last, max(length, 1)), last)
+
+    def _settings_key(self) -> str:
+        told = [self.settings, *self.policies.values()]
+        names = (*self.policies, libraries())
+        text = repr((names, [s.model_dump(mode="json", exclude={"alerts", "service", "pages"}) for s in told]))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _check_alike(name: str, policy: Settings, settings: Settings) -> None:
+    for key in ("task", "target", "time", "features"):
+        ours, theirs = getattr(policy.model, key), getattr(settings.model, key)
+        if ours != theirs:
+            raise SettingsError(
+                f"policy {name!r}: [model] {key} is {ours!r}, beside {theirs!r}; policies are compared "
+                f"on one history of one model"
+            )
+    if policy.metric != settings.metric:
+        raise SettingsError(f"policy {name!r}: its metric is {policy.metric}, beside {settings.metric}; they need one")
+
+
+def recorded(settings: Settings) -> pd.DataFrame:
+    """The labelled predictions of a workspace: inputs, actual, event time, and when the actual was known."""
+    metrics = MetricsStore.of(settings)
+    actuals = first_of_each(metrics.actuals())
+    model = settings.model
+    held = [(p, actuals.get(p.id)) for p in metrics.history()]
+    rows: list[dict[str, Any]] = [
+        {**p.inputs, model.target: a.actual if a else None, KNOWN_AT: a.recorded_at if a else None}
+        | ({model.time: p.event_time} if model.time else {})
+        for p, a in held
+    ]
+    known = {p.id for p, _ in held}
+    archived: list[dict[str, Any]] = [
+        {**inputs, model.target: actual, KNOWN_AT: None} | ({model.time: event_time} if model.time else {})
+        for name, event_time, inputs, actual in TrainingStore(settings.versions_dir).labelled()
+        if name not in known
+    ]
+    return pd.DataFrame([*archived, *rows])
+
+
+def observed_delays(settings: Settings) -> labels.Curve:
+    """How long labels took in a workspace."""
+    metrics = MetricsStore.of(settings)
+    return labels.delay_curve(metrics.history(), first_of_each(metrics.actuals()), now=utc_text(utc_now()))
+
+
+def results(settings: Settings) -> list[BacktestResult]:
+    """The backtests of a workspace that came to their end, oldest first."""
+    found = []
+    for path in sorted((settings.metrics_dir / "backtests").glob("[!.]*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=BacktestResult))
+        except msgspec.DecodeError as error:
+            raise WorkbenchError(f"{path} is no backtest result: {error}; delete it") from error
+    return found
