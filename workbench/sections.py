@@ -78,7 +78,8 @@ class RetrainSettings(Section):
 
     `triggers` are the alarms that start a retrain, `every_days` does so without one. Candidates are `recipes` (which
     rows) x `ensembles` (default: that of [model]) and up to `past_versions` that were live before. A challenger must
-    win by `gate_margin`, in units of the metric; the limits (`max_...`) no advantage outweighs.
+    win by `gate_margin`, in units of the metric; the limits (`max_...`) no advantage outweighs. `prune` spares the
+    newest `keep_versions`.
     """
 
     automatic: bool = True
@@ -93,6 +94,7 @@ class RetrainSettings(Section):
     half_life_days: float = Field(30, gt=0)
     ensembles: tuple[str, ...] = ()
     past_versions: int = Field(8, ge=0)
+    keep_versions: int = Field(20, ge=0)
     holdout_share: float = Field(0.2, gt=0, lt=0.5)
     select_rows: int = Field(300, ge=1)
     gate_rows: int = Field(400, ge=1)

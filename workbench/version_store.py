@@ -7,7 +7,6 @@ id, and then listed with their sha256 in the manifest.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -56,6 +55,11 @@ class VersionStore:
         """Held by the one process that makes a version; the operating system frees it when that process ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return filelock.FileLock(self.folder / "retrain.lock")
+
+    def deletion_lock(self) -> filelock.BaseFileLock:
+        """Held by whoever deletes versions, or needs that none is deleted; taken before the retrain lock."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(self.folder / "prune.lock")
 
     def retraining(self) -> bool:
         """Whether some process holds the retrain lock now."""
@@ -305,13 +309,3 @@ class VersionStore:
 
     def _aside(self, version_id: str) -> Path:
         return self.folder / "models" / f".{version_id}{BUILDING}"
-
-
-def libraries() -> dict[str, str]:
-    """Versions of what a pickled model depends on."""
-    import joblib
-    import numpy
-    import pandas
-    import sklearn
-
-    return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (joblib, numpy, pandas, sklearn)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.comparison_result import Comparison
     from workbench.drill import Drill
     from workbench.evaluation import Evaluation
+    from workbench.housekeeping import Pruning
     from workbench.panels.dashboard import Dashboard
     from workbench.shifts import Kind
 
@@ -72,6 +73,20 @@ class Workbench:
         from workbench.comparison import compare
 
         return compare(self.settings, self.metrics, self.versions, now=utc_now())
+
+    def prune(self, *, keep: int | None = None, yes: bool = False, damaged: bool = False) -> Pruning:
+        """Delete what has had its time: old versions, unused training rows, records beyond `history`.
+
+        Parameters
+        ----------
+        yes : bool
+            Without it nothing is deleted; the answer tells what would be.
+        keep, damaged
+            As `workbench.housekeeping.prune` takes them.
+        """
+        from workbench.housekeeping import prune
+
+        return prune(self.settings, self.versions, self.metrics, keep=keep, yes=yes, damaged=damaged, by="workspace")
 
     def __repr__(self) -> str:
         live = self.versions.live()

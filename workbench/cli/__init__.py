@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import init, replay, serve, steer, train, up, versions, watch
+from workbench.cli import housekeeping, init, replay, serve, steer, train, up, versions, watch
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ def door(
         )
 
 
-for family in (train, init, serve, up, replay, watch, versions, steer):
+for family in (train, init, serve, up, replay, watch, versions, steer, housekeeping):
     family.register(app)
 
 
