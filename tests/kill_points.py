@@ -1,6 +1,6 @@
 """Does a deed in a copy of a workspace again and again, each time killed with SIGKILL one write later than before.
 
-    python -m tests.kill_points WORKSPACE publish|activate|rollback|prune
+    python -m tests.kill_points WORKSPACE publish|activate|rollback|prune|import
 
 Forks after everything is imported; prints a JSON line a round: what was live afterwards, and what the next start found.
 """
@@ -18,7 +18,10 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from tests.kept import files
 from workbench import housekeeping, switching
+from workbench.errors import WorkbenchError
+from workbench.importing import import_workspace
 from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -58,7 +61,11 @@ def prune(settings: Settings) -> None:
     housekeeping.prune(settings, *stores(settings), keep=0, yes=True)
 
 
-DEEDS = {"publish": publish, "activate": activate, "rollback": rollback, "prune": prune}
+def take_in(settings: Settings) -> None:
+    import_workspace(settings.root / "ws.tar.gz", settings.root / "new")
+
+
+DEEDS = {"publish": publish, "activate": activate, "rollback": rollback, "prune": prune, "import": take_in}
 
 
 def die_at(number: int, folder: Path) -> None:
@@ -124,7 +131,20 @@ def after_a_prune(settings: Settings) -> dict[str, object]:
     }
 
 
-AFTERMATHS = {"prune": after_a_prune}
+def after_an_import(settings: Settings) -> dict[str, object]:
+    """Whether the workspace was there; else nothing was, to a reader, and it can be imported anew. Then it is whole."""
+    new, there = settings.root / "new", (settings.root / "new" / "workbench.toml").exists()
+    try:
+        take_in(settings)
+        refused = ""
+    except WorkbenchError as error:
+        refused = str(error)
+    assert ("already holds workbench.toml" in refused) == there, refused
+    assert files(new) == files(settings.root / "expected")
+    return {"there": there}
+
+
+AFTERMATHS = {"prune": after_a_prune, "import": after_an_import}
 
 
 def main() -> None:

@@ -63,6 +63,12 @@ class LivePointer:
         with self._alone():
             yield self.read()
 
+    def copy(self) -> dict[str, bytes]:
+        """Pointer and log as they were at one moment, by the names of their files; without one that is not there."""
+        with self._alone():
+            there = [path for path in (self.path, self.log_path) if path.is_file()]
+            return {path.name: path.read_bytes() for path in there}
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.housekeeping import Pruning
     from workbench.panels.dashboard import Dashboard
     from workbench.shifts import Kind
+    from workbench.transfer import Exported
 
 
 class Workbench:
@@ -87,6 +88,19 @@ class Workbench:
         from workbench.housekeeping import prune
 
         return prune(self.settings, self.versions, self.metrics, keep=keep, yes=yes, damaged=damaged, by="workspace")
+
+    def export(self, path: Path | str, *, records: bool = True, data_mb: float = 100.0) -> Exported:
+        """Write the workspace into one .tar.gz file; see `workbench.transfer.export`."""
+        from workbench.transfer import export
+
+        return export(self.settings, path, records=records, data_mb=data_mb)
+
+    @classmethod
+    def import_(cls, path: Path | str, root: Path | str) -> Workbench:
+        """The workspace that an export makes in an empty folder; see `workbench.importing.import_workspace`."""
+        from workbench.importing import import_workspace
+
+        return cls.open(import_workspace(path, root).root)
 
     def __repr__(self) -> str:
         live = self.versions.live()

@@ -1,7 +1,12 @@
-"""`prune`: what has had its time goes, after it was shown."""
+"""`prune`, `export`, `import`: what has had its time goes, and a workspace goes elsewhere."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +18,9 @@ MB = 2**20
 
 def register(app: typer.Typer) -> None:
     app.command()(prune)
+    app.command()(export)
+    # `import` is a word of Python's own.
+    app.command(name="import")(import_)
 
 
 def prune(
@@ -65,3 +73,67 @@ def prune(
             print(line)
     if found.failed:
         raise typer.Exit(1)
+
+
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A .tar.gz file that is not there yet.")],
+    without_records: Annotated[
+        bool, typer.Option("--without-records", help="Settings, versions and events alone.")
+    ] = False,
+    data_mb: Annotated[float, typer.Option(min=0, help="Base data in the workspace go along up to this size.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Write the workspace into one file, whether the service runs or not; tokens never go along."""
+    from workbench.settings import load_settings
+    from workbench.transfer import export as export_workspace
+
+    with _bar() as progress:
+        done = export_workspace(
+            load_settings(context.obj), file, records=not without_records, data_mb=data_mb, progress=progress
+        )
+    if as_json:
+        print_json(done)
+        return
+    for note in done.notes:
+        print(f"note: {note}")
+    print(f"{done.path}: {len(done.versions)} versions, {done.files} files, {done.bytes / MB:.1f} MB")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="As `export` wrote it. Models are pickles: import your own.")],
+    root: Annotated[
+        str | None,
+        typer.Option("--root", help="A folder without a workspace; default: that of --root before, or here."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a workspace of an export: all of it, after every hash was checked, or nothing."""
+    from workbench.importing import import_workspace
+
+    # Not as for other commands, which look for a workspace further up: here there is to be none yet.
+    folder = root or context.obj or os.environ.get("WORKBENCH_ROOT") or "."
+    with _bar() as progress:
+        done = import_workspace(file, folder, progress=progress)
+    if as_json:
+        print_json(done)
+        return
+    for note in done.notes:
+        print(f"note: {note}")
+    print(f"{done.root}: the workspace of {done.model} as it was at {when(done.exported_at)}, {done.files} files")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress in bytes on stderr, where that is a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(stage: str, done: int, total: int) -> None:
+            bar.total = max(total, done)
+            bar.set_description_str(stage, refresh=False)
+            bar.update(done - bar.n)
+
+        yield progress
