@@ -42,11 +42,11 @@ def snapshots(store: VersionStore) -> list[str]:
     return sorted(path.name for path in (store.folder / "training_data").iterdir())
 
 
-def many(settings: Settings, count: int) -> VersionStore:
-    """`first` is live; v01, v02, ... are newer, each of training rows of its own, and never were."""
+def many(settings: Settings, count: int, *, days: float = 0) -> VersionStore:
+    """`first` is live; v01, v02, ... never were: newer unless shifted by `days`, each of training rows of its own."""
     store = VersionStore(settings.versions_dir)
     for i in range(1, count + 1):
-        clone(store, f"v{i:02d}", days=i, snapshot=f"rows of {i}".encode())
+        clone(store, f"v{i:02d}", days=days + i, snapshot=f"rows of {i}".encode())
     return store
 
 

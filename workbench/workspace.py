@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.comparison_result import Comparison
     from workbench.drill import Drill
     from workbench.evaluation import Evaluation
+    from workbench.findings import Examination
     from workbench.housekeeping import Pruning
     from workbench.panels.dashboard import Dashboard
     from workbench.shifts import Kind
@@ -74,6 +75,12 @@ class Workbench:
         from workbench.comparison import compare
 
         return compare(self.settings, self.metrics, self.versions, now=utc_now())
+
+    def doctor(self) -> Examination:
+        """Look over everything in the workspace: what is wrong, where, and what to do; nothing is written."""
+        from workbench.doctor import examine
+
+        return examine(self.settings.root)
 
     def prune(self, *, keep: int | None = None, yes: bool = False, damaged: bool = False) -> Pruning:
         """Delete what has had its time: old versions, unused training rows, records beyond `history`.

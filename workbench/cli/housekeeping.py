@@ -1,4 +1,4 @@
-"""`prune`, `export`, `import`: what has had its time goes, and a workspace goes elsewhere."""
+"""`doctor`, `prune`, `export`, `import`: a workspace is looked over, cleared of what has had its time, and moved."""
 
 from __future__ import annotations
 
@@ -17,10 +17,46 @@ MB = 2**20
 
 
 def register(app: typer.Typer) -> None:
+    app.command()(doctor)
     app.command()(prune)
     app.command()(export)
     # `import` is a word of Python's own.
     app.command(name="import")(import_)
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Look over everything in the workspace, and write nothing. Exit code 1 if something is to be done.
+
+    Disk use, locks, records, times, versions against their manifests, the pointer, permissions, settings, libraries.
+    """
+    from workbench.doctor import examine
+
+    with _bar() as progress:
+        found = examine(context.obj, progress=progress)
+    if as_json:
+        print_json(found)
+    else:
+        rows = ((use.folder, f"{use.files:,}", f"{use.bytes / MB:,.1f}") for use in found.disk)
+        print_table(found.root, ["folder", "files", "MB"], rows)
+        need = f"one history of records and one retrain take {found.needed_bytes / MB:,.0f} MB"
+        print(f"{found.free_bytes / MB:,.0f} MB are free; {need}")
+        print_table(
+            "locks",
+            ["lock", "held by", "process", "command"],
+            ((k.path, k.what if k.held else "nobody", k.pid, k.command) for k in found.locks),
+        )
+        if found.findings:
+            print_table(
+                "findings",
+                ["", "about", "what", "where", "what to do"],
+                (("✖" if f.level == "problem" else "·", f.area, f.what, f.where, f.todo) for f in found.findings),
+            )
+        count = len(found.problems)
+        print(
+            "all is well" if found.healthy else f"{count} {'thing is' if count == 1 else 'things are'} to be done (✖)"
+        )
+    if not found.healthy:
+        raise typer.Exit(1)
 
 
 def prune(
