@@ -111,6 +111,18 @@ def test_as_many_stay_as_a_retrain_may_bring_back_but_none_that_lost_on_probatio
     assert "may bring it back" in why["v01"]
 
 
+def test_one_that_has_seen_newer_rows_takes_no_place_from_one_that_has_not(kept):
+    kept.activate("v01", "v02", "v03")
+    # Live, and gone back to, on rows newer than any version knows: it may not compete on them.
+    kept.metrics.append(Event(kind="went_back", reason="", version="v02", data={"chosen_until": "2040-01-01"}))
+    kept.activate("first")
+    retrain = kept.settings.retrain.model_copy(update={"past_versions": 1})
+    kept.settings = kept.settings.model_copy(update={"retrain": retrain})
+    assert list(kept.why(keep=0)) == ["first", "v03"]
+    kept.metrics.append(Event(kind="went_back", reason="", version="v03", data={"chosen_until": "2041-01-01"}))
+    assert list(kept.why(keep=0)) == ["first", "v01", "v02", "v03"]
+
+
 def test_pruned_versions_are_still_told_of(kept):
     kept.activate("v01", "v02", "v03")
     retrain = kept.settings.retrain.model_copy(update={"past_versions": 0})
@@ -143,6 +155,15 @@ def test_a_version_that_cannot_be_read_stays_and_is_told_and_so_do_all_training_
     assert snapshots(kept.versions) == before
     assert kept.prune(keep=2, yes=True, damaged=True).going == ["v01"]
     assert len(snapshots(kept.versions)) == 3
+
+
+def test_a_version_whose_model_is_damaged_goes_if_told_so_unless_it_is_live(kept):
+    for name in ("first", "v06"):
+        kept.versions.files.path(name, "model.joblib").write_bytes(b"nonsense")
+    assert kept.prune(yes=True).going == []
+    found = kept.prune(yes=True, damaged=True)
+    assert found.going == ["v06"]
+    assert next(f.why for f in found.versions if f.version_id == "first").startswith("live; first: model.joblib has")
 
 
 def test_with_a_damaged_pointer_nothing_is_pruned(kept):

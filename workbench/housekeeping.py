@@ -7,14 +7,16 @@ no reader, and goes with the next prune or the next training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
 import msgspec
 
+from workbench.blocks import seen_until
 from workbench.errors import Busy, WorkbenchError
+from workbench.features import comparable
 from workbench.jobs import Jobs
 from workbench.leftovers import Leftover, leftovers, size, unused_snapshots
 from workbench.metrics_store import MetricsStore
@@ -86,7 +88,7 @@ def prune(
     yes : bool
         Without it nothing is deleted: a dry run.
     damaged : bool
-        Whether versions whose metadata cannot be read go, too, unless the pointer or a pin names them.
+        Whether versions whose files are not what their manifests say go, too, unless the pointer or a pin names them.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def _alone(settings: Settings, versions: VersionStore, metrics: MetricsStore) ->
 
 
 def _plan(settings: Settings, versions: VersionStore, metrics: MetricsStore, keep: int, damaged: bool) -> Pruning:
-    known, broken = _read(versions)
+    known, broken = _read(versions, thorough=damaged)
     stays = _stays(settings, versions, metrics, known, keep)
     fates = [
         Fate(
@@ -158,7 +160,6 @@ def _stays(
 ) -> dict[str, str]:
     """Why versions stay, by id; of several reasons the weightiest."""
     live, events = versions.live(), metrics.events()
-    lost = lost_on_probation(events)
     why: dict[str, str] = {}
     if live is not None:
         tried = on_probation(events, live)
@@ -168,27 +169,48 @@ def _stays(
     pinned = steering(events, live.version_id if live else None).pinned
     if pinned is not None:
         why.setdefault(pinned, "pinned")
-    question = {m.version_id: (m.task, m.target) for m in known}
-    asked = (settings.model.task, settings.model.target)
-    # As candidates.past goes through them.
-    past = [
-        name
-        for name in dict.fromkeys(p.version_id for p in reversed(versions.pointer.log()))
-        if question.get(name) == asked and name not in lost and (live is None or name != live.version_id)
-    ]
-    for name in past[: settings.retrain.past_versions]:
+    for name in _may_return(settings, versions, known, live.version_id if live else None, events):
         why.setdefault(name, "was live before: a retrain may bring it back ([retrain] past_versions)")
     for m in known[-keep:] if keep else ():
         why.setdefault(m.version_id, f"among the newest {keep}")
     return why
 
 
-def _read(versions: VersionStore) -> tuple[list[Metadata], dict[str, str]]:
-    """Metadata of the versions, oldest first, and of each whose metadata cannot be read, why."""
+def _may_return(
+    settings: Settings, versions: VersionStore, known: list[Metadata], live: str | None, events: Sequence[Event]
+) -> list[str]:
+    """Versions that `candidates.past` may let compete at some time, the latest live first.
+
+    It takes the first so many that have seen nothing of the rows to compete on. Whatever these will be: before a
+    version it takes, there are fewer than so many that have seen no more.
+    """
+    made = {m.version_id: m for m in known}
+    asked = (settings.model.task, settings.model.target)
+    lost = lost_on_probation(events)
+    latest = dict.fromkeys(p.version_id for p in reversed(versions.pointer.log()))
+    past = [
+        made[n] for n in latest if n in made and n not in lost and n != live and (made[n].task, made[n].target) == asked
+    ]
+    ours = made[live].features if live in made else None
+    seen = [seen_until(m, events) for m in past]
+    fits = [ours is None or comparable(m.features, ours) for m in past]
+    return [
+        m.version_id
+        for i, m in enumerate(past)
+        if sum(fits[j] and seen[j] <= seen[i] for j in range(i)) < settings.retrain.past_versions
+    ]
+
+
+def _read(versions: VersionStore, *, thorough: bool) -> tuple[list[Metadata], dict[str, str]]:
+    """Metadata of the versions, oldest first, and of each that is not sound, why; only its metadata are looked at
+    unless thoroughly."""
     known, broken = [], {}
     for name in versions.files.names():
         try:
-            known.append(versions.metadata(name))
+            told = versions.metadata(name)
+            if thorough:
+                versions.files.check(name)
+            known.append(told)
         except (WorkbenchError, OSError) as error:
             broken[name] = str(error)
     return sorted(known, key=lambda m: (m.created_at, m.version_id)), broken

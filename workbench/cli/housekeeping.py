@@ -66,7 +66,7 @@ def prune(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete. Without it, only show what would go.")] = False,
     damaged: Annotated[
-        bool, typer.Option("--damaged", help="Versions whose metadata cannot be read go, too, unless one needs them.")
+        bool, typer.Option("--damaged", help="Versions whose files do not match their manifests go, too.")
     ] = False,
     as_json: Json = False,
     by: By = "command line",
