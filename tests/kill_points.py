@@ -1,6 +1,6 @@
 """Does a deed in a copy of a workspace again and again, each time killed with SIGKILL one write later than before.
 
-    python -m tests.kill_points WORKSPACE publish|activate|rollback
+    python -m tests.kill_points WORKSPACE publish|activate|rollback|prune|import
 
 Forks after everything is imported; prints a JSON line a round: what was live afterwards, and what the next start found.
 """
@@ -18,7 +18,10 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from workbench import switching
+from tests.kept import files
+from workbench import housekeeping, switching
+from workbench.errors import WorkbenchError
+from workbench.importing import import_workspace
 from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -54,7 +57,15 @@ def rollback(settings: Settings) -> None:
     switching.rollback(*stores(settings), by="test", reason="kill")
 
 
-DEEDS = {"publish": publish, "activate": activate, "rollback": rollback}
+def prune(settings: Settings) -> None:
+    housekeeping.prune(settings, *stores(settings), keep=0, yes=True)
+
+
+def take_in(settings: Settings) -> None:
+    import_workspace(settings.root / "ws.tar.gz", settings.root / "new")
+
+
+DEEDS = {"publish": publish, "activate": activate, "rollback": rollback, "prune": prune, "import": take_in}
 
 
 def die_at(number: int, folder: Path) -> None:
@@ -65,7 +76,9 @@ def die_at(number: int, folder: Path) -> None:
         nonlocal left
         if event == "open" and not (isinstance(args[2], int) and args[2] & WRITES):
             return
-        if (event == "open" or event in CHANGES) and str(args[0]).startswith(str(folder)):
+        # What is below an open folder is named by that folder's number.
+        inside = str(args[0]).startswith(str(folder)) or (event in CHANGES and args[-1] not in (-1, None))
+        if (event == "open" or event in CHANGES) and inside:
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -98,6 +111,42 @@ def aftermath(settings: Settings) -> dict[str, object]:
     return {"live": live.version_id, "ids": versions.ids(), "events": events, "swept": swept, "left": left}
 
 
+def after_a_prune(settings: Settings) -> dict[str, object]:
+    """What a reader meets, and what the next prune makes of it."""
+    versions, metrics = stores(settings)
+    live = versions.live()
+    assert live is not None
+    ids = versions.ids()
+    for name in ids:
+        versions.load(name)
+    housekeeping.prune(settings, versions, metrics, keep=0, yes=True)
+    models, snapshots = ((versions.folder / name).iterdir() for name in ("models", "training_data"))
+    pruned = [e.data for e in stores(settings)[1].events() if e.kind == "pruned"]
+    told = [name for data in pruned for name in (*data["versions"], *map(os.path.basename, data["leftovers"]))]
+    return {
+        "live": live.version_id,
+        "ids": ids,
+        "afterwards": [versions.ids(), [path.name for path in models], len(list(snapshots))],
+        "told": told,
+    }
+
+
+def after_an_import(settings: Settings) -> dict[str, object]:
+    """Whether the workspace was there; else nothing was, to a reader, and it can be imported anew. Then it is whole."""
+    new, there = settings.root / "new", (settings.root / "new" / "workbench.toml").exists()
+    try:
+        take_in(settings)
+        refused = ""
+    except WorkbenchError as error:
+        refused = str(error)
+    assert ("already holds workbench.toml" in refused) == there, refused
+    assert files(new) == files(settings.root / "expected")
+    return {"there": there}
+
+
+AFTERMATHS = {"prune": after_a_prune, "import": after_an_import}
+
+
 def main() -> None:
     root, deed = Path(sys.argv[1]), sys.argv[2]
     for number in count(1):
@@ -111,7 +160,10 @@ def main() -> None:
             _, status = os.waitpid(child, 0)
             killed = os.WIFSIGNALED(status)
             assert killed or os.waitstatus_to_exitcode(status) == 0
-            print(json.dumps({"number": number, "killed": killed, **aftermath(settings)}), flush=True)
+            print(
+                json.dumps({"number": number, "killed": killed, **AFTERMATHS.get(deed, aftermath)(settings)}),
+                flush=True,
+            )
             if not killed:
                 return
 

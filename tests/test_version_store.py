@@ -1,5 +1,6 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,51 @@ def test_what_a_killed_training_left_is_swept(store):
     (store.folder / "models" / ".dead.building").mkdir()
     assert store.sweep() == ["dead"]
     assert [p.name for p in (store.folder / "models").iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize("name", [".DS_Store", ".building", ".tmp", "two words"])
+def test_a_strangers_file_or_folder_beside_the_versions_costs_none_of_them(store, name):
+    for make in (Path.mkdir, Path.touch):
+        stranger = store.folder / "models" / name
+        make(stranger)
+        assert store.sweep() == []
+        assert store.load("first").id == "first"
+        assert stranger.exists()
+        stranger.rmdir() if stranger.is_dir() else stranger.unlink()
+
+
+def test_a_version_that_was_deleted_after_it_was_checked_does_not_go_live(store):
+    copy_version(store, "second")
+    with pytest.raises(UnknownVersion, match="second"):
+        store.pointer.switch("second", by="test", reason="", still=lambda: deleted_meanwhile(store, "second"))
+    assert store.live_id() == "first"
+
+
+def deleted_meanwhile(store, name):
+    (store.folder / "manifests" / f"{name}.json").unlink()
+    store.files.hashes(name)
+
+
+def test_neither_the_live_version_nor_the_one_before_can_be_withdrawn(store):
+    for name in ("second", "third"):
+        copy_version(store, name)
+    store.activate("second", by="test", reason="")
+    assert [store.withdraw(name) for name in ("first", "second", "third")] == [False, False, True]
+    assert store.files.names() == ["first", "second"]
+    assert store.sweep() == ["third"]
+
+
+def test_the_id_of_a_version_that_was_live_stays_its_own_when_its_files_are_gone(store):
+    for name in ("second", "third"):
+        copy_version(store, name)
+        store.activate(name, by="test", reason="")
+    assert store.withdraw("first")
+    store.sweep()
+    for ask in (store.claim, store.check_free):
+        with pytest.raises(VersionTaken, match="'first' was live once"):
+            ask("first")
+    with pytest.raises(UnknownVersion, match=r"'first' was live once, but its files are gone .*newest: third"):
+        store.metadata("first")
 
 
 @pytest.mark.parametrize("name", ["model.joblib", "metadata.json", "profile.json", "golden.json", "sample.parquet"])

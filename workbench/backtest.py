@@ -27,13 +27,13 @@ from workbench.errors import SettingsError, WorkbenchError
 from workbench.files import replace_whole, sha256
 from workbench.history_writer import KNOWN_AT
 from workbench.labelled_history import History
+from workbench.libraries import libraries
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.records import utc_now, utc_text
 from workbench.said import OF_CLASSES
 from workbench.settings import Settings
 from workbench.simulation import look_rows
 from workbench.training_store import TrainingStore
-from workbench.version_store import libraries
 
 NEVER, EVERYTHING, RECENT = "never retrain", "always, everything", "always, recent"
 PERIODS = 10

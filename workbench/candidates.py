@@ -20,7 +20,7 @@ from workbench.blocks import Blocks, recipes, seen_until, weights
 from workbench.contest import MIB, Speed
 from workbench.ensemble import Answers, Fit, Progress, answer, answer_frame, build, parameters, takes_weights
 from workbench.errors import CorruptVersion, DataError, UnknownVersion
-from workbench.features import to_rows
+from workbench.features import comparable, to_rows
 from workbench.loaded_version import LoadedVersion
 from workbench.policy import lost_on_probation
 from workbench.records import Event, Schema
@@ -151,7 +151,7 @@ def past(
             continue
         try:
             metadata = versions.metadata(name)
-            if seen_until(metadata, events) >= start or not comparable(metadata.features, blocks.select):
+            if seen_until(metadata, events) >= start or not comparable(metadata.features, blocks.select.schema):
                 continue
             version = versions.load(name)
         except (CorruptVersion, UnknownVersion):
@@ -166,13 +166,6 @@ def past(
             metadata.parameters,
             version=version,
         )
-
-
-def comparable(theirs: Schema, rows: Rows) -> bool:
-    """Whether a version can be asked about these rows: the same question, and inputs that are there."""
-    ours = rows.schema
-    same_question = (theirs.task, theirs.target) == (ours.task, ours.target)
-    return same_question and {(f.name, f.kind) for f in theirs.features} <= {(f.name, f.kind) for f in ours.features}
 
 
 def speed(estimator: Any, schema: Schema, rows: Rows) -> Speed:

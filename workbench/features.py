@@ -27,6 +27,12 @@ from workbench.records import (
 MAX_CATEGORIES = 10_000
 
 
+def comparable(theirs: Schema, ours: Schema) -> bool:
+    """Whether a version can be asked about rows of our schema: the same question, and inputs that are there."""
+    same_question = (theirs.task, theirs.target) == (ours.task, ours.target)
+    return same_question and {(f.name, f.kind) for f in theirs.features} <= {(f.name, f.kind) for f in ours.features}
+
+
 def infer_schema(
     frame: pd.DataFrame,
     *,

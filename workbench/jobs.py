@@ -160,7 +160,7 @@ class Jobs:
         except (FileNotFoundError, ValueError) as error:
             newest = max((p.stem for p in self.folder.glob("*.json")), default="none")
             raise WorkbenchError(f"no retrain job {job_id[:80]!r} (newest: {newest})") from error
-        if job.state in OPEN and not _alive(job):
+        if job.state in OPEN and not alive(job):
             # It may have written its last word between our two looks.
             job = msgspec.json.decode(self._path(job_id).read_bytes(), type=Job)
             if job.state in OPEN:
@@ -213,7 +213,8 @@ class Jobs:
             path.with_suffix(".log").unlink(missing_ok=True)
 
 
-def _alive(job: Job) -> bool:
+def alive(job: Job) -> bool:
+    """Whether the process of a job is still there."""
     try:
         process = psutil.Process(job.pid)
         # A number may be given out again: the time of birth tells one process from another.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -51,16 +52,56 @@ class LivePointer:
             return None
         return stat.st_mtime_ns, stat.st_ino
 
-    def switch(self, version_id: str, *, by: str, reason: str, generation: int | None = None) -> Promotion:
+    @contextmanager
+    def held(self) -> Iterator[Pointer | None]:
+        """The pointer, or None if nothing has gone live yet; nobody switches while the block lasts.
+
+        Raises
+        ------
+        Busy, CorruptVersion
+        """
+        with self._alone():
+            yield self.read()
+
+    def copy(self) -> dict[str, bytes]:
+        """Pointer and log as they were at one moment, by the names of their files; without one that is not there."""
+        with self._alone():
+            there = [path for path in (self.path, self.log_path) if path.is_file()]
+            return {path.name: path.read_bytes() for path in there}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = filelock.FileLock(self._lock_path).acquire(timeout=30)
+        except filelock.Timeout as error:
+            raise Busy("another process is switching, and has been for 30 s; try again") from error
+        with lock:
+            yield
+
+    def switch(
+        self,
+        version_id: str,
+        *,
+        by: str,
+        reason: str,
+        generation: int | None = None,
+        still: Callable[[], object] = lambda: None,
+    ) -> Promotion:
         """Point at another version; the one that was live becomes `previous`.
+
+        Parameters
+        ----------
+        still : callable
+            Called when nobody else can switch or prune any more; raises if the version is not there.
 
         Raises
         ------
         Busy
             If the pointer is no longer of this generation: somebody else has switched.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(self._lock_path, timeout=30):
+        with self._alone():
+            still()
             before, sound = self._before()
             found = before.generation if before else 0
             if generation is not None and found != generation:

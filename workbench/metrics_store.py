@@ -204,10 +204,15 @@ class MetricsStore:
             Number of files deleted; 0 if another process is pruning.
         """
         try:
-            with filelock.FileLock(self.folder / "prune.lock", blocking=False):
+            with self.pruning_lock().acquire(blocking=False):
                 return self._prune(archive)
         except filelock.Timeout:
             return 0
+
+    def pruning_lock(self) -> filelock.BaseFileLock:
+        """While somebody holds it, segments only grow; whoever would prune does not wait for it, but tries later."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(self.folder / "prune.lock")
 
     def _prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:
         gone = 0

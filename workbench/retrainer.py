@@ -23,6 +23,7 @@ from workbench.candidates import Candidate, refitted
 from workbench.contest import Contest
 from workbench.ensemble import Fit, Progress, fit, silent
 from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
+from workbench.libraries import libraries
 from workbench.loaded_version import LoadedVersion
 from workbench.material import material
 from workbench.metrics_store import MetricsStore
@@ -35,7 +36,7 @@ from workbench.settings import Settings
 from workbench.training_data import Rows, gather
 from workbench.training_store import TrainingStore
 from workbench.version_ids import check_id
-from workbench.version_store import VersionStore, libraries
+from workbench.version_store import VersionStore
 
 # A version that is trained for speed has to be at least so much faster.
 FASTER = 0.9

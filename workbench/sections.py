@@ -82,7 +82,7 @@ class RetrainSettings(Section):
     `virtual_drift` is whether drift of the inputs does although the actuals of the same window show no loss (Gama et
     al. 2014). Candidates are `recipes` (which rows) x `ensembles` (default: that of [model]) and up to `past_versions`
     that were live before. A challenger must win by `gate_margin`, in units of the metric; the limits (`max_...`) no
-    advantage outweighs.
+    advantage outweighs. `prune` spares the newest `keep_versions`.
     """
 
     automatic: bool = True
@@ -98,6 +98,7 @@ class RetrainSettings(Section):
     half_life_days: float = Field(30, gt=0)
     ensembles: tuple[str, ...] = ()
     past_versions: int = Field(8, ge=0)
+    keep_versions: int = Field(20, ge=0)
     holdout_share: float = Field(0.2, gt=0, lt=0.5)
     select_rows: int = Field(300, ge=1)
     gate_rows: int = Field(400, ge=1)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.blocks import Blocks
-from workbench.candidates import Candidate, comparable, speed
+from workbench.candidates import Candidate, speed
 from workbench.contest import Contest, Speed
 from workbench.ensemble import Answers, answer_frame
 from workbench.errors import DataError
+from workbench.features import comparable
 from workbench.loaded_version import LoadedVersion
 from workbench.records import Comparison, GateVerdict
 from workbench.training_data import Rows
@@ -138,7 +139,7 @@ def _meet(
 
     if champion is None or until is None:
         return None, untold("no champion", "no version was live", len(blocks.gate))
-    if not comparable(champion.schema, blocks.gate):
+    if not comparable(champion.schema, blocks.gate.schema):
         why = "the live version has another target or takes inputs that are no longer there"
         return None, untold("cannot tell", why)
     if (blocks.gate.block().start or "") <= until:

@@ -21,3 +21,8 @@ def check_id(version_id: str) -> None:
 def taken(version_id: str) -> str:
     """What is said to whom wants an id that is not free."""
     return f"version {version_id!r} exists, or is being made; choose another id (`python main.py versions` lists them)"
+
+
+def was_taken(version_id: str) -> str:
+    """What is said to whom wants the id of a version that was live, and whose files are gone."""
+    return f"version {version_id!r} was live once, and records bear its name; choose another id for another model"

@@ -7,10 +7,10 @@ id, and then listed with their sha256 in the manifest.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,8 @@ from workbench.golden import Golden, prove
 from workbench.live_pointer import LivePointer
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.records import Metadata, Pointer, Promotion, utc_now
-from workbench.version_ids import VERSION_ID, check_id, taken
+from workbench.version_files import VersionFiles
+from workbench.version_ids import VERSION_ID, check_id, taken, was_taken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,11 +49,17 @@ class VersionStore:
         self.folder = Path(folder)
         self.clock = clock
         self.pointer = LivePointer(self.folder, clock=clock)
+        self.files = VersionFiles(self.folder, self.pointer)
 
     def retrain_lock(self) -> filelock.BaseFileLock:
         """Held by the one process that makes a version; the operating system frees it when that process ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return filelock.FileLock(self.folder / "retrain.lock")
+
+    def deletion_lock(self) -> filelock.BaseFileLock:
+        """Held by whoever deletes versions, or needs that none is deleted; taken before the retrain lock."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(self.folder / "prune.lock")
 
     def retraining(self) -> bool:
         """Whether some process holds the retrain lock now."""
@@ -63,13 +70,16 @@ class VersionStore:
             return True
 
     def check_free(self, version_id: str) -> None:
-        """Raise unless this can be a new version's id: VersionTaken if it is published.
+        """Raise unless this can be a new version's id: VersionTaken if it is published, or was live once.
 
         A look before work is handed out; `claim`, which also knows what is being made, decides.
         """
         check_id(version_id)
-        if self._manifest(version_id).exists():
+        if self.files.published(version_id):
             raise VersionTaken(taken(version_id))
+        if self.files.was_live(version_id):
+            # Records of one name are of one model, also when its files are gone.
+            raise VersionTaken(was_taken(version_id))
 
     def claim(self, version_id: str | None = None) -> str:
         """Reserve an id by an exclusive mkdir; without one, the time is the id and a later instant is tried if taken.
@@ -79,12 +89,12 @@ class VersionStore:
         WorkbenchError
             If the id is malformed.
         VersionTaken
-            If it exists, or another process is making it.
+            If it exists, was live once, or another process is making it.
         """
         models = self.folder / "models"
         models.mkdir(parents=True, exist_ok=True)
         if version_id is not None:
-            check_id(version_id)
+            self.check_free(version_id)
             try:
                 (models / version_id).mkdir()
             except FileExistsError as error:
@@ -101,20 +111,48 @@ class VersionStore:
 
     def release(self, version_id: str) -> None:
         """Give a claim back, with what was built for it; does nothing to a published version."""
-        if not self._manifest(version_id).exists():
+        if not self.files.published(version_id):
             shutil.rmtree(self._aside(version_id), ignore_errors=True)
             shutil.rmtree(self.folder / "models" / version_id, ignore_errors=True)
 
     def sweep(self) -> list[str]:
-        """Release what killed trainings left; only for the holder of the retrain lock."""
-        models = self.folder / "models"
-        if not models.exists():
-            return []
-        names = {p.name[1 : -len(BUILDING)] if p.name.startswith(".") else p.name for p in models.iterdir()}
-        left = sorted(name for name in names if not self._manifest(name).exists())
+        """Release what killed trainings and prunes left; only for the holder of the retrain lock."""
+        left = self.unpublished()
         for name in left:
             self.release(name)
         return left
+
+    def unpublished(self) -> list[str]:
+        """Ids that have files, but no manifest: being made, or left by a process that was killed."""
+        models = self.folder / "models"
+        if not models.exists():
+            return []
+        found = (p.name for p in models.iterdir() if p.is_dir())
+        names = {n.removesuffix(BUILDING)[1:] if n.startswith(".") and n.endswith(BUILDING) else n for n in found}
+        # What no version can be called is somebody else's.
+        return sorted(n for n in names if VERSION_ID.fullmatch(n) and not self.files.published(n))
+
+    def withdraw(self, version_id: str) -> bool:
+        """Let a version cease to exist, unless the pointer names it; only for the holder of the retrain lock.
+
+        Its manifest goes; its files are then what a killed training leaves, and `sweep` deletes them.
+
+        Returns
+        -------
+        bool
+            False if the version is live now, or is the one before.
+
+        Raises
+        ------
+        CorruptVersion
+            If the pointer is damaged, so that nobody knows what is live.
+        """
+        with self.pointer.held() as live:
+            if live is not None and version_id in (live.version_id, live.previous):
+                return False
+            self.files.manifest(version_id).unlink(missing_ok=True)
+            sync(self.folder / "manifests")
+            return True
 
     def publish(
         self,
@@ -153,7 +191,7 @@ class VersionStore:
         # rename(2) replaces the empty folder that holds the claim.
         os.rename(aside, self.folder / "models" / version_id)
         sync(self.folder / "models")
-        replace_whole(self._manifest(version_id), msgspec.json.format(msgspec.json.encode(hashes), indent=2))
+        replace_whole(self.files.manifest(version_id), msgspec.json.format(msgspec.json.encode(hashes), indent=2))
 
     def ids(self) -> list[str]:
         """Published versions, oldest first."""
@@ -162,9 +200,9 @@ class VersionStore:
     def all(self) -> list[Metadata]:
         """Metadata of the published versions, oldest first; a damaged one is left out here and named by `metadata`."""
         found = []
-        for path in sorted((self.folder / "manifests").glob("*.json")):
+        for name in self.files.names():
             try:
-                found.append(self.metadata(path.stem))
+                found.append(self.metadata(name))
             except (CorruptVersion, UnknownVersion):
                 continue
         return sorted(found, key=lambda m: (m.created_at, m.version_id))
@@ -176,11 +214,11 @@ class VersionStore:
         ------
         UnknownVersion, CorruptVersion
         """
-        return self._read(version_id, "metadata.json", Metadata)
+        return self.files.read(version_id, "metadata.json", Metadata)
 
     def profile(self, version_id: str) -> tuple[FeatureProfile, ...]:
         """A version's reference, feature by feature; checked against its manifest."""
-        return self._read(version_id, "profile.json", tuple[FeatureProfile, ...])
+        return self.files.read(version_id, "profile.json", tuple[FeatureProfile, ...])
 
     def reference(self, version_id: str) -> Reference:
         """What a version is measured by, without loading it; checked against its manifest.
@@ -195,7 +233,7 @@ class VersionStore:
         return Reference(
             metadata=self.metadata(version_id),
             profile=self.profile(version_id),
-            holdout=self._read_new(version_id, "holdout.json", Holdout),
+            holdout=self.files.read_new(version_id, "holdout.json", Holdout),
         )
 
     def load(self, version_id: str) -> LoadedVersion:
@@ -209,10 +247,12 @@ class VersionStore:
         """
         import joblib
 
-        self._check_hashes(version_id)
+        self.files.check(version_id)
         known = self.reference(version_id)
-        golden = self._read(version_id, "golden.json", Golden)
-        pickles = {name: None for name in ("model.joblib", "error_model.joblib") if name in self._hashes(version_id)}
+        golden = self.files.read(version_id, "golden.json", Golden)
+        pickles = {
+            name: None for name in ("model.joblib", "error_model.joblib") if name in self.files.hashes(version_id)
+        }
         for name in pickles:
             try:
                 pickles[name] = joblib.load(self.folder / "models" / version_id / name)
@@ -226,7 +266,7 @@ class VersionStore:
             holdout=known.holdout,
             estimator=estimator,
             error_model=pickles.get("error_model.joblib"),
-            outputs=self._read_new(version_id, "outputs.json", OutputProfile),
+            outputs=self.files.read_new(version_id, "outputs.json", OutputProfile),
             folder=self.folder / "models" / version_id,
         )
 
@@ -256,7 +296,9 @@ class VersionStore:
             The pointer stays as it was.
         """
         self.load(version_id)
-        return self.pointer.switch(version_id, by=by, reason=reason, generation=generation)
+        # It may have been pruned since it was loaded.
+        still = partial(self.files.hashes, version_id)
+        return self.pointer.switch(version_id, by=by, reason=reason, generation=generation, still=still)
 
     def rollback(self, *, by: str, reason: str, generation: int | None = None) -> Promotion:
         """Undo the last switch, or the one that made this generation; a second call undoes the first."""
@@ -267,52 +309,3 @@ class VersionStore:
 
     def _aside(self, version_id: str) -> Path:
         return self.folder / "models" / f".{version_id}{BUILDING}"
-
-    def _manifest(self, version_id: str) -> Path:
-        return self.folder / "manifests" / f"{version_id}.json"
-
-    def _hashes(self, version_id: str) -> dict[str, str]:
-        if not VERSION_ID.fullmatch(version_id) or not self._manifest(version_id).exists():
-            newest = max((p.stem for p in (self.folder / "manifests").glob("*.json")), default="none")
-            raise UnknownVersion(
-                f"no version {version_id!r} in {self.folder.name}/ (newest: {newest}); "
-                f"list them with `python main.py versions`"
-            )
-        try:
-            return msgspec.json.decode(self._manifest(version_id).read_bytes(), type=dict[str, str])
-        except msgspec.DecodeError as error:
-            raise CorruptVersion(f"{version_id}: its manifest is damaged: {error}") from error
-
-    def _check_hashes(self, version_id: str) -> None:
-        for name, told in self._hashes(version_id).items():
-            self._check_hash(version_id, name, told)
-
-    def _check_hash(self, version_id: str, name: str, told: str | None) -> None:
-        path = self.folder / "models" / version_id / name
-        found = sha256(path) if path.exists() else "no file"
-        if found != told:
-            raise CorruptVersion(
-                f"{version_id}: {name} has sha256 {found}, the manifest says {told}; "
-                f"restore the file from a copy, or train a new version"
-            )
-
-    def _read_new(self, version_id: str, name: str, kind: Any) -> Any:
-        """As `_read`; None for a version of an older release, which has no such file."""
-        return self._read(version_id, name, kind) if name in self._hashes(version_id) else None
-
-    def _read(self, version_id: str, name: str, kind: Any) -> Any:
-        self._check_hash(version_id, name, self._hashes(version_id).get(name))
-        try:
-            return msgspec.json.decode((self.folder / "models" / version_id / name).read_bytes(), type=kind)
-        except msgspec.DecodeError as error:
-            raise CorruptVersion(f"{version_id}: {name} is of a form this release does not read: {error}") from error
-
-
-def libraries() -> dict[str, str]:
-    """Versions of what a pickled model depends on."""
-    import joblib
-    import numpy
-    import pandas
-    import sklearn
-
-    return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (joblib, numpy, pandas, sklearn)}

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from workbench.comparison_result import Comparison
     from workbench.drill import Drill
     from workbench.evaluation import Evaluation
+    from workbench.findings import Examination
+    from workbench.housekeeping import Pruning
     from workbench.panels.dashboard import Dashboard
     from workbench.shifts import Kind
+    from workbench.transfer import Exported
 
 
 class Workbench:
@@ -86,6 +89,39 @@ class Workbench:
         from workbench.comparison import compare
 
         return compare(self.settings, self.metrics, self.versions, now=utc_now())
+
+    def doctor(self) -> Examination:
+        """Look over everything in the workspace: what is wrong, where, and what to do; nothing is written."""
+        from workbench.doctor import examine
+
+        return examine(self.settings.root)
+
+    def prune(self, *, keep: int | None = None, yes: bool = False, damaged: bool = False) -> Pruning:
+        """Delete what has had its time: old versions, unused training rows, records beyond `history`.
+
+        Parameters
+        ----------
+        yes : bool
+            Without it nothing is deleted; the answer tells what would be.
+        keep, damaged
+            As `workbench.housekeeping.prune` takes them.
+        """
+        from workbench.housekeeping import prune
+
+        return prune(self.settings, self.versions, self.metrics, keep=keep, yes=yes, damaged=damaged, by="workspace")
+
+    def export(self, path: Path | str, *, records: bool = True, data_mb: float = 100.0) -> Exported:
+        """Write the workspace into one .tar.gz file; see `workbench.transfer.export`."""
+        from workbench.transfer import export
+
+        return export(self.settings, path, records=records, data_mb=data_mb)
+
+    @classmethod
+    def import_(cls, path: Path | str, root: Path | str) -> Workbench:
+        """The workspace that an export makes in an empty folder; see `workbench.importing.import_workspace`."""
+        from workbench.importing import import_workspace
+
+        return cls.open(import_workspace(path, root).root)
 
     def __repr__(self) -> str:
         live = self.versions.live()

@@ -34,7 +34,9 @@ def versions(
     store = VersionStore(settings.versions_dir)
     if at is not None:
         was = store.pointer.live_at(parse_moment(at, "--at"))
-        print_json({"at": at, "live": was}) if as_json else print(was or "none was live yet")
+        gone = was is not None and not store.files.published(was)
+        told = f"{was}, whose files are gone" if gone else was or "none was live yet"
+        print_json({"at": at, "live": was, "gone": gone}) if as_json else print(told)
         return
     live, found = store.live_id(), store.all()
     if as_json:
@@ -58,6 +60,9 @@ def versions(
             for m in found
         ),
     )
+    past = {p.version_id for p in store.pointer.log()} - set(store.files.names())
+    if past:
+        print(f"{len(past)} more were live once, and their files are gone; `python main.py compare` lists them, too")
 
 
 def compare(

@@ -1,0 +1,152 @@
+"""What an examination of a workspace says: findings, each with what to do, beside disk use and locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+import psutil
+
+from workbench.errors import WorkbenchError
+from workbench.settings import Settings
+
+T = TypeVar("T")
+Area = Literal[
+    "settings",
+    "disk",
+    "permissions",
+    "locks",
+    "jobs",
+    "records",
+    "clock",
+    "versions",
+    "pointer",
+    "training",
+    "libraries",
+]
+# What may be met on a disk that others write to; anything else is a mistake of ours.
+TROUBLE = (OSError, ValueError, WorkbenchError, RecursionError, psutil.Error)
+# Findings of one kind that are listed one by one.
+SHOWN = 20
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, where, and what to do; a note is worth knowing, and no reason to act."""
+
+    area: Area
+    what: str
+    where: str
+    todo: str
+    level: Literal["problem", "note"] = "problem"
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """Disk use of a folder of the workspace, all below it included."""
+
+    folder: str
+    files: int
+    bytes: int
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """A lock of the workspace; `pid` and `command` of its holder where they can be told."""
+
+    path: str
+    what: str
+    held: bool
+    pid: int | None = None
+    command: str = ""
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one workspace at one time. `needed_bytes` is what one history of records and one retrain take."""
+
+    root: str
+    examined_at: str
+    healthy: bool
+    findings: tuple[Finding, ...]
+    disk: tuple[Use, ...]
+    free_bytes: int
+    needed_bytes: int
+    locks: tuple[Lock, ...]
+
+    @property
+    def problems(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "problem"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """The workspace that is looked at; `settings` is None where they cannot be loaded.
+
+    `read` hears how many bytes were read just now.
+    """
+
+    root: Path
+    settings: Settings | None
+    clock: Callable[[], datetime]
+    read: Callable[[int], None] = lambda done: None
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "versions"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics"
+
+    def named(self, path: Path) -> str:
+        """A path as it is shown."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def each(
+    case: Case, area: Area, items: Iterable[T], examine: Callable[[T], Iterable[Finding]], where: str
+) -> Iterator[Finding]:
+    """The findings of every item; one that cannot be examined is a finding itself, and no end.
+
+    Parameters
+    ----------
+    where : str
+        Named if the items cannot even be listed.
+    """
+    remaining = iter(items)
+    while True:
+        at = where
+        try:
+            item = next(remaining, None)
+            if item is None:
+                return
+            at = case.named(item) if isinstance(item, Path) else str(item)
+            found = list(examine(item))
+        except FileNotFoundError:
+            continue  # Gone since it was listed: others are at work here.
+        except TROUBLE as error:
+            yield Finding(
+                area=area,
+                what=f"cannot be examined: {error}",
+                where=at,
+                todo="see who may read it (`ls -l`), and whether the disk is sound",
+            )
+        else:
+            yield from found
+
+
+def listing(folder: Path, suffix: str = "") -> Iterator[Path]:
+    """What lies in a folder, in order, nothing hidden; raises when it is asked for, if it cannot be listed."""
+    yield from sorted(p for p in folder.iterdir() if p.name.endswith(suffix) and not p.name.startswith("."))
+
+
+def some(names: Iterable[str]) -> str:
+    """Names for a sentence; not more than a few.
+
+    >>> some(f"v{i}" for i in range(5))
+    'v0, v1, v2 and 2 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more

@@ -1,0 +1,117 @@
+"""The files of published versions, as their manifests tell them: nothing is read whose sha256 is another.
+
+A version exists from the moment its manifest does, and until its manifest goes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workbench.errors import CorruptVersion, UnknownVersion
+from workbench.files import sha256
+from workbench.live_pointer import LivePointer
+from workbench.version_ids import VERSION_ID
+
+
+class VersionFiles:
+    """Of one workspace.
+
+    Parameters
+    ----------
+    folder : path of versions/
+    pointer : LivePointer
+        Its log knows versions whose files are gone.
+    """
+
+    def __init__(self, folder: Path, pointer: LivePointer) -> None:
+        self.folder = folder
+        self._pointer = pointer
+
+    def names(self) -> list[str]:
+        """Ids of the published versions, sound or not, in the order of their names."""
+        return sorted(path.stem for path in (self.folder / "manifests").glob("[!.]*.json"))
+
+    def manifest(self, version_id: str) -> Path:
+        return self.folder / "manifests" / f"{version_id}.json"
+
+    def path(self, version_id: str, name: str = "") -> Path:
+        """The folder of a version's files, or one of them."""
+        return self.folder / "models" / version_id / name
+
+    def published(self, version_id: str) -> bool:
+        return self.manifest(version_id).exists()
+
+    def was_live(self, version_id: str) -> bool:
+        """Whether the promotion log knows it: records may then bear its name, whether its files are there or not."""
+        return any(promotion.version_id == version_id for promotion in self._pointer.log())
+
+    def hashes(self, version_id: str) -> dict[str, str]:
+        """The sha256 of each of a version's files.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+        """
+        try:
+            told = self.manifest(version_id).read_bytes() if VERSION_ID.fullmatch(version_id) else None
+        except FileNotFoundError:
+            told = None
+        if told is None:
+            raise UnknownVersion(self._unknown(version_id))
+        try:
+            return msgspec.json.decode(told, type=dict[str, str])
+        except msgspec.DecodeError as error:
+            raise CorruptVersion(f"{version_id}: its manifest is damaged: {error}") from error
+
+    def check(self, version_id: str) -> None:
+        """Raise CorruptVersion unless all files are what the manifest says."""
+        for name, told in self.hashes(version_id).items():
+            self._check_one(version_id, name, told)
+
+    def read(self, version_id: str, name: str, kind: Any) -> Any:
+        """A file's content, checked against the manifest.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+        """
+        self._check_one(version_id, name, self.hashes(version_id).get(name))
+        try:
+            return msgspec.json.decode(self.path(version_id, name).read_bytes(), type=kind)
+        except FileNotFoundError as error:
+            raise UnknownVersion(self._unknown(version_id)) from error
+        except msgspec.DecodeError as error:
+            raise CorruptVersion(f"{version_id}: {name} is of a form this release does not read: {error}") from error
+
+    def read_new(self, version_id: str, name: str, kind: Any) -> Any:
+        """As `read`; None for a version of an older release, which has no such file."""
+        return self.read(version_id, name, kind) if name in self.hashes(version_id) else None
+
+    def _check_one(self, version_id: str, name: str, told: str | None) -> None:
+        try:
+            found = sha256(self.path(version_id, name))
+        except FileNotFoundError as error:
+            if not self.published(version_id):
+                # Pruned between two looks.
+                raise UnknownVersion(self._unknown(version_id)) from error
+            found = "no file"
+        if found != told:
+            raise CorruptVersion(
+                f"{version_id}: {name} has sha256 {found}, the manifest says {told}; "
+                f"restore the file from a copy, or train a new version"
+            )
+
+    def _unknown(self, version_id: str) -> str:
+        newest = max(self.names(), default="none")
+        if self.was_live(version_id):
+            return (
+                f"version {version_id!r} was live once, but its files are gone from {self.folder.name}/ (newest: "
+                f"{newest}); `python main.py compare` tells what it did"
+            )
+        return (
+            f"no version {version_id!r} in {self.folder.name}/ (newest: {newest}); "
+            f"list them with `python main.py versions`"
+        )
