@@ -17,7 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from service import inference, maintenance, telemetry
 from service.schemas import ErrorBody, Health
 from service.security import JsonOnly
-from workbench.errors import Busy, UnknownVersion, VersionTaken, WorkbenchError
+from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
 from workbench.features import safe_text
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
@@ -27,7 +27,7 @@ from workbench.settings import Settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
-STATUS: dict[type[WorkbenchError], int] = {UnknownVersion: 404, VersionTaken: 409, Busy: 409}
+STATUS: dict[type[WorkbenchError], int] = {UnknownVersion: 404, VersionTaken: 409, CorruptVersion: 409, Busy: 409}
 
 
 def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datetime] = utc_now) -> FastAPI:

@@ -5,23 +5,30 @@ Nothing is trained or switched here: that is a process of its own, the same comm
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from service.schemas import AcceptRequest, ErrorBody, PauseRequest, PinRequest, Reason, RetrainRequest
+from service.aside import aside, command
+from service.schemas import (
+    AcceptRequest,
+    ErrorBody,
+    PauseRequest,
+    PinRequest,
+    Problems,
+    Reason,
+    RetrainRequest,
+    WhatIfRequest,
+)
 from service.security import operator
-from workbench import comparison, steering
+from workbench import steering
 from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.records import Record, parse_moment, utc_now
-from workbench.settings import Settings
 from workbench.version_store import VersionStore
 
 router = APIRouter(
@@ -33,6 +40,13 @@ router = APIRouter(
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Before = Annotated[str | None, Query(max_length=200, description="An id: only records older than it.")]
 BY = "service"
+# Of a version that is asked aside: unknown; damaged, or another is being asked; cannot be asked; took too long.
+ASIDE: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorBody},
+    409: {"model": ErrorBody},
+    422: {"model": Problems},
+    503: {"model": ErrorBody},
+}
 
 
 def reply(value: Any, status: int = 200) -> Response:
@@ -141,7 +155,7 @@ async def check(request: Request) -> Response:
     """One check of the live version now, in a process of its own: the model's view of it takes a second."""
     if _versions(request).live() is None:
         raise UnknownVersion("no version is live; there is nothing to check")
-    return await _command(request, "check", done=(0, 1))
+    return await command(request, "check", done=(0, 1))
 
 
 @router.post("/retrain", status_code=202, responses={409: {"model": ErrorBody}})
@@ -174,23 +188,25 @@ def versions(request: Request, at: str | None = None) -> Response:
     return reply(found if at is None else found | {"live_at": store.pointer.live_at(parse_moment(at, "at"))})
 
 
-@router.get("/versions/compare", responses={404: {"model": ErrorBody}})
-async def compare(request: Request, a: str | None = None, b: str | None = None) -> Response:
-    """Every version over the traffic it served; with `a` and `b` these two side by side: metadata, gate, traffic."""
-    if a is None and b is None:
-        # In a process of its own: figures of all that is on record take as long as they take.
-        return await _command(request, "compare")
+@router.get("/versions/compare", responses=ASIDE)
+async def compare(
+    request: Request,
+    a: str | None = None,
+    b: str | None = None,
+    rows: Annotated[int | None, Query(ge=1, description="About how many recorded inputs both are asked.")] = None,
+) -> Response:
+    """Every version over the traffic it served, in a process of its own.
+
+    With `a` and `b` these two side by side: where they differ, what each scored and served, and what both say to the
+    last `rows` recorded inputs (default: a window).
+    """
+    if a is None and b is None and rows is None:
+        return await aside(request, "compare")
     if a is None or b is None:
         raise DataError("name two versions to compare, a and b, or none for all of them")
-    return reply(await asyncio.to_thread(_sides, request, a, b))
-
-
-def _sides(request: Request, a: str, b: str) -> dict[str, comparison.Side]:
-    store = _versions(request)
-    known = {"a": store.metadata(a), "b": store.metadata(b)}
-    evaluations, log = _store(request).evaluations(), store.pointer.log()
-    last = evaluations[-1] if evaluations else None
-    return {name: comparison.side(metadata, last, log) for name, metadata in known.items()}
+    for version_id in (a, b):
+        _versions(request).metadata(version_id)
+    return await aside(request, "compare", a, b, *([] if rows is None else [f"--rows={rows}"]))
 
 
 @router.get("/versions/{version_id}", responses={404: {"model": ErrorBody}})
@@ -201,10 +217,17 @@ def version(request: Request, version_id: str) -> Response:
     return reply({"metadata": store.metadata(version_id), "promotions": log})
 
 
-@router.post("/versions/{version_id}/whatif", responses={404: {"model": ErrorBody}})
-def whatif(request: Request, version_id: str) -> Response:
-    """What this version would have said to the recorded window."""
-    return reply(comparison.whatif(version_id, _versions(request), _store(request)))
+@router.post("/versions/{version_id}/whatif", responses=ASIDE)
+async def whatif(request: Request, version_id: str, body: WhatIfRequest | None = None) -> Response:
+    """What this version would have said to the last `rows` recorded inputs (a window), in a process of its own.
+
+    Agreement, the rows that change most, all metrics beside those of what was recorded where actuals are known, and the
+    time per row.
+    """
+    _versions(request).metadata(version_id)
+    asked = body or WhatIfRequest()
+    rows = [] if asked.rows is None else [f"--rows={asked.rows}"]
+    return await aside(request, "whatif", version_id, *rows, f"--most={asked.most}")
 
 
 @router.post("/versions/{version_id}/activate", responses={404: {"model": ErrorBody}})
@@ -260,22 +283,4 @@ def _job(request: Request, job: str) -> Any:
 
 
 async def _steer(request: Request, *words: str) -> Response:
-    return await _command(request, *words, f"--by={BY}")
-
-
-async def _command(request: Request, *words: str, done: tuple[int, ...] = (0,)) -> Response:
-    """Run one command of the command line on this workspace; its error message is ours."""
-    settings: Settings = request.app.state.settings
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workbench.cli", "--root", str(settings.root), *words, "--json"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, trouble = await process.communicate()
-    if process.returncode in done and output:
-        return Response(output, media_type="application/json")
-    told = trouble.decode(errors="replace").strip()
-    if not told.startswith("error: "):
-        raise RuntimeError(f"{words[0]} ended with {process.returncode}: {told[-2000:]}")
-    raise HTTPException(409, told.removeprefix("error: "))
+    return await command(request, *words, f"--by={BY}")

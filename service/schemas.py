@@ -89,3 +89,8 @@ class PauseRequest(Reason):
 
 class AcceptRequest(Reason):
     feature: str = Field(max_length=200)
+
+
+class WhatIfRequest(Body):
+    rows: int | None = Field(None, ge=1, description="The newest recorded inputs; default: a window. Up to `history`.")
+    most: int = Field(10, ge=0, le=100, description="How many of the rows that change most are told.")

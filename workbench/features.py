@@ -208,12 +208,7 @@ def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[s
     """
     if not isinstance(row, Mapping):
         return [{"field": None, "found": type(row).__name__, "allowed": "an object of feature: value"}]
-    wrong = []
-    for feature in schema.features:
-        if feature.name not in row:
-            wrong.append(_problem(feature.name, "nothing", f"{ALLOWED[feature.kind]} (null where it is not known)"))
-        elif not _fits(row[feature.name], feature.kind):
-            wrong.append(_problem(feature.name, row[feature.name], ALLOWED[feature.kind]))
+    wrong = misfits(row, schema)
     known = {*schema.names, schema.time}
     for name in row:
         if name not in known:
@@ -223,6 +218,17 @@ def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[s
         if moment is None or moment < EARLIEST or (latest is not None and moment > latest):
             until = f" from 1900 to {latest}" if latest else ""
             wrong.append(_problem(schema.time, row[schema.time], f"an ISO 8601 time{until}, or leave it out for now"))
+    return wrong
+
+
+def misfits(row: Mapping[str, Any], schema: Schema) -> list[dict[str, Any]]:
+    """As `problems`, of the features alone: those that a row lacks, or has in another kind."""
+    wrong = []
+    for feature in schema.features:
+        if feature.name not in row:
+            wrong.append(_problem(feature.name, "nothing", f"{ALLOWED[feature.kind]} (null where it is not known)"))
+        elif not _fits(row[feature.name], feature.kind):
+            wrong.append(_problem(feature.name, row[feature.name], ALLOWED[feature.kind]))
     return wrong
 
 

@@ -5,7 +5,7 @@ Pure: errors of the same hour or day go together, so the bootstrap draws stretch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.special import ndtri
@@ -59,18 +59,12 @@ def gate(
     if n < min_rows:
         sentence = f"cannot tell: {n} rows to compare on, {min_rows} are needed"
         return GateVerdict(verdict="cannot tell", metric=metric, rows=n, sentence=sentence)
-    size = min(block_rows or max(10, round(2 * n ** (1 / 3))), n)
-    rng = np.random.default_rng(seed)
-    starts = rng.integers(0, n - size + 1, size=(ROUNDS, -(-n // size)))
-    offsets = np.arange(size)
-    rounds = np.array([advantage((row[:, None] + offsets).ravel()[:n]) for row in starts])
     value = float(advantage(np.arange(n)))
-    rounds = rounds[np.isfinite(rounds)]
-    if not np.isfinite(value) or len(rounds) < ROUNDS / 2:
+    bounds = interval(value, np.array([advantage(rows) for rows in draws(n, seed, block_rows)]), confidence)
+    if bounds is None:
         sentence = f"cannot tell: {metric} is undefined on these {n} rows"
         return GateVerdict(verdict="cannot tell", metric=metric, rows=n, sentence=sentence)
-    reach = float(-ndtri((1 - confidence) / 2) * rounds.std(ddof=1))
-    low, high = value - reach, value + reach
+    low, high = bounds
     verdict: Comparison = "cannot tell"
     if low > margin:
         verdict = "better"
@@ -88,3 +82,21 @@ def gate(
         low=low,
         high=high,
     )
+
+
+def draws(n: int, seed: int, block_rows: int | None = None) -> Iterator[np.ndarray]:
+    """The rows of each round of the bootstrap: n of 0..n-1, in stretches of neighbours."""
+    size = min(block_rows or max(10, round(2 * n ** (1 / 3))), n)
+    starts = np.random.default_rng(seed).integers(0, n - size + 1, size=(ROUNDS, -(-n // size)))
+    offsets = np.arange(size)
+    for row in starts:
+        yield (row[:, None] + offsets).ravel()[:n]
+
+
+def interval(value: float, rounds: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+    """Normal, around the value, as wide as the rounds vary; None where it is undefined, or in most of the rounds."""
+    known = rounds[np.isfinite(rounds)]
+    if not np.isfinite(value) or len(known) < ROUNDS / 2:
+        return None
+    reach = float(-ndtri((1 - confidence) / 2) * known.std(ddof=1))
+    return value - reach, value + reach

@@ -154,6 +154,10 @@ class MetricsStore:
         """The last `history` predictions of all writers, oldest first."""
         return self._tail("predictions", Prediction, self.history_size).read()
 
+    def last(self, n: int) -> list[Prediction]:
+        """The last `n` predictions of all writers, oldest first; up to `history`."""
+        return (self.two_windows() if n <= 2 * self.window_size else self.history())[-n:]
+
     def prediction_ids(self) -> list[Stamp]:
         """Id and time alone of the last `history` predictions: a fifth of the memory."""
         return self._tail("predictions", Stamp, self.history_size).read()

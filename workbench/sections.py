@@ -150,6 +150,7 @@ class ServiceSettings(Section):
     max_rows: int = Field(10_000, ge=1)
     heartbeat_s: float = Field(5.0, gt=0)
     predict_token_file: str | None = None
+    aside_limit_s: float = Field(300.0, gt=0)
 
 
 class PagesSettings(Section):

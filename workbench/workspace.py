@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from workbench.errors import UnknownVersion
+from workbench.errors import UnknownVersion, WorkbenchError
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.panels.dashboard import Dashboard
     from workbench.shifts import Kind
     from workbench.transfer import Exported
+    from workbench.whatif_result import SideBySide, WhatIf
 
 
 class Workbench:
@@ -84,11 +85,36 @@ class Workbench:
         running = {name: options.pop(name) for name in ("progress", "fresh") if name in options}
         return Backtest(self.settings, data=data, **options).run(**running)
 
-    def compare(self) -> Comparison:
-        """Every version over the traffic it served, as one record; `compare().to_frame()` is its table."""
-        from workbench.comparison import compare
+    @overload
+    def compare(self) -> Comparison: ...
 
-        return compare(self.settings, self.metrics, self.versions, now=utc_now())
+    @overload
+    def compare(self, a: str, b: str, n: int | None = None) -> SideBySide: ...
+
+    def compare(self, a: str | None = None, b: str | None = None, n: int | None = None) -> Comparison | SideBySide:
+        """Every version over the traffic it served, as one record; `compare().to_frame()` is its table.
+
+        With two versions these side by side: where they differ, what each scored and served, and what both say to the
+        last `n` recorded inputs (default: a window).
+        """
+        if a is None and b is None and n is None:
+            from workbench.comparison import compare
+
+            return compare(self.settings, self.metrics, self.versions, now=utc_now())
+        if a is None or b is None:
+            raise WorkbenchError("name two versions to compare, or none for all of them")
+        from workbench.side_by_side import side_by_side
+
+        return side_by_side(self.settings, self.metrics, self.versions, a, b, n=n, now=utc_now())
+
+    def whatif(self, version_id: str, n: int | None = None, *, most: int = 10) -> WhatIf:
+        """What a version would have said to the last `n` recorded inputs (default: a window).
+
+        `whatif(...).to_frame()` has the `most` rows that change most.
+        """
+        from workbench.whatif import whatif
+
+        return whatif(self.settings, self.metrics, self.versions, version_id, n=n, most=most)
 
     def doctor(self) -> Examination:
         """Look over everything in the workspace: what is wrong, where, and what to do; nothing is written."""

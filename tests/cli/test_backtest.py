@@ -34,7 +34,7 @@ def test_a_file_and_five_lines_of_settings_are_enough(folder):
     data, settings = str(folder / "trips.csv"), str(folder / "quick.toml")
     out = run(folder, "backtest", "--data", data, "--settings", settings, "--jobs=1")
     assert "never retrain" in out
-    assert "recoverable error" in out
+    assert "favour beside never retraining" in out
     assert "<svg" in next((folder / "metrics" / "backtests").glob("*.svg")).read_text()
 
 

@@ -18,7 +18,7 @@ from workbench.version_store import VersionStore
 
 COMMANDS = [
     *("train", "init", "serve", "up", "replay", "status", "check", "drill", "versions", "show", "activate", "rollback"),
-    *("token", "pause", "resume", "pin", "accept", "compare", "backtest", "suggest"),
+    *("token", "pause", "resume", "pin", "accept", "compare", "backtest", "suggest", "whatif"),
     *("prune", "export", "import", "doctor"),
 ]
 

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from workbench.errors import WorkbenchError
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Reason = Annotated[str, typer.Option(help="Kept in the log.")]
 By = Annotated[str, typer.Option(hidden=True)]
+Rows = Annotated[
+    int | None, typer.Option("--rows", help="About how many recorded inputs, the newest; default: a window of them.")
+]
+Aside = Annotated[bool, typer.Option(hidden=True, help="Run by the service.")]
+NICENESS = 19
+
+
+def step_aside() -> None:
+    """The lowest priority, for work beside a service that answers."""
+    os.nice(NICENESS)
+
+
+@contextmanager
+def beside(aside: bool) -> Iterator[None]:
+    """Run for the service where `aside` says so: at the lowest priority, and an error tells its kind, too."""
+    if not aside:
+        yield
+        return
+    step_aside()
+    try:
+        yield
+    except WorkbenchError as error:
+        told = {"kind": type(error).__name__, "message": str(error)}
+        sys.stderr.write(msgspec.json.encode(told).decode() + "\n")
+        raise typer.Exit(2) from error
 
 
 def print_json(value: Any) -> None:

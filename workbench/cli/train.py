@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from workbench.cli.show import By, Json, print_json
+from workbench.cli.show import By, Json, print_json, step_aside
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.admission import Outcome, Promote
     from workbench.jobs import Job, Jobs
-
-NICENESS = 19
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +52,7 @@ def train(
         check_id(version_id)
     metrics = MetricsStore.of(settings)
     if job is not None:
-        os.nice(NICENESS)
+        step_aside()
         from workbench.jobs import Jobs
 
         progress: _Reporter | _Bar = _Reporter(Jobs(settings, metrics), job, version_id, reason, trigger, by)

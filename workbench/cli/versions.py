@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli.quality import bounded
-from workbench.cli.show import By, Json, Reason, number, print_json, print_table, when
+from workbench.cli.show import Aside, By, Json, Reason, Rows, beside, number, print_json, print_table, when
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.comparison import Side
     from workbench.comparison_result import Comparison, Tenure
 
 
@@ -69,27 +68,35 @@ def compare(
     context: typer.Context,
     a: Annotated[str | None, typer.Argument(help="As `versions` lists it; with B, these two alone.")] = None,
     b: Annotated[str | None, typer.Argument()] = None,
+    rows: Rows = None,
     as_json: Json = False,
+    aside: Aside = False,
 ) -> None:
-    """Every version over the traffic it served: predictions, error, response times, drift then, when it was live."""
-    from workbench import comparison
+    """Every version over the traffic it served: predictions, error, response times, drift then, when it was live.
+
+    Of two versions: where they differ, and what both say to the same recorded inputs.
+    """
     from workbench.metrics_store import MetricsStore
     from workbench.records import utc_now
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 
-    settings = load_settings(context.obj)
-    metrics, store = MetricsStore.of(settings), VersionStore(settings.versions_dir)
-    if a is None or b is None:
-        if a is not None:
+    with beside(aside):
+        settings = load_settings(context.obj)
+        metrics, store = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+        if a is None and b is None and rows is None:
+            from workbench import comparison
+
+            found = comparison.compare(settings, metrics, store, now=utc_now())
+            print_json(found) if as_json else print_comparison(found)
+            return
+        if a is None or b is None:
             raise WorkbenchError("name two versions to compare, or none for all of them")
-        found = comparison.compare(settings, metrics, store, now=utc_now())
-        print_json(found) if as_json else print_comparison(found)
-        return
-    evaluations, log = metrics.evaluations(1), store.pointer.log()
-    last = evaluations[-1] if evaluations else None
-    sides = {name: comparison.side(store.metadata(v), last, log) for name, v in (("a", a), ("b", b))}
-    print_json(sides) if as_json else _print_sides(sides["a"], sides["b"], settings.metric)
+        from workbench.cli.sides import print_sides
+        from workbench.side_by_side import side_by_side
+
+        sides = side_by_side(settings, metrics, store, a, b, n=rows, now=utc_now())
+        print_json(sides) if as_json else print_sides(sides)
 
 
 def print_comparison(found: Comparison) -> None:
@@ -143,24 +150,6 @@ def _drift(tenure: Tenure) -> str:
         return "no check"
     checks = "1 check" if drift.checks == 1 else f"{drift.checks:,} checks"
     return _lines(f"inputs {drift.inputs}", f"model's view {drift.model}", f"data {drift.data}", f"of {checks}")
-
-
-def _print_sides(a: Side, b: Side, metric: str) -> None:
-    sides = (a, b)
-    print_table(
-        "side by side",
-        ["", *(s.metadata.version_id for s in sides)],
-        [
-            ("created", *(when(s.metadata.created_at) for s in sides)),
-            ("why", *(f"{s.metadata.trigger}: {s.metadata.reason}" for s in sides)),
-            ("rows fitted", *(s.metadata.training_data.fit.rows for s in sides)),
-            ("gate", *(s.metadata.gate.sentence for s in sides)),
-            (f"{metric} when made", *(number(s.metadata.metrics.get(metric)) for s in sides)),
-            (f"{metric} served", *(bounded(s.served, metric) if s.served else "-" for s in sides)),
-            ("actuals", *(s.served.n if s.served else 0 for s in sides)),
-            ("went live", *(_lines(*map(when, s.live_since)) or "never" for s in sides)),
-        ],
-    )
 
 
 def show(
