@@ -14,6 +14,8 @@ from workbench.monitor import ModelMonitor
 from workbench.scores import scores
 from workbench.settings import with_values
 
+pytestmark = pytest.mark.slow
+
 
 def run(folder, frame, extra="", policies=None, progress=lambda done, total: None, **options):
     settings = workspace(folder / "ws", frame, extra=extra, **options)

@@ -22,6 +22,7 @@ from workbench.shared_fits import SharedFits
 from workbench.simulation import BY, FIRST, Simulation, moment, simulated
 from workbench.version_store import VersionStore
 
+pytestmark = pytest.mark.slow
 STEP = rates((700, 2.0), (700, 3.0))
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 
 from workbench.backtest_result import BacktestResult, Course, PeriodScore, Recovered
 from workbench.courses import Plan, Played
@@ -216,7 +217,9 @@ def _bounds(interval: tuple[float, float] | None, *, percent: bool = False) -> s
 
 
 def _value(sample: Sample, metric: str) -> float:
-    found = values(sample, (metric,))[metric]
+    # The same arrays hundreds of times: scikit-learn would look at them for longer than it computes.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        found = values(sample, (metric,))[metric]
     return math.nan if found is None else found
 
 
