@@ -393,3 +393,24 @@ def test_an_imported_workspace_is_healthy(wb, tmp_path):
     moved = Workbench.import_(tmp_path / "ws.tar.gz", tmp_path / "new")
     assert moved.doctor().findings == ()
     assert files(moved.settings.root / "versions") == files(wb.settings.root / "versions")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "workbench.toml",
+        "versions/live.json",
+        "versions/promotions.jsonl",
+        "versions/manifests/first.json",
+        "versions/models/first/metadata.json",
+        "versions/training_data/0.parquet",
+        "metrics/jobs/1.json",
+    ],
+)
+def test_a_pipe_or_a_device_in_the_place_of_a_file_is_told_and_not_waited_for(wb, place):
+    path = wb.settings.root / place
+    path.parent.mkdir(exist_ok=True)
+    for make in (os.mkfifo, lambda path: os.symlink("/dev/zero", path)):
+        path.unlink(missing_ok=True)
+        make(path)
+        assert not examine(wb.settings.root).healthy

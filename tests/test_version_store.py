@@ -177,3 +177,12 @@ def test_activating_the_live_version_changes_nothing(store):
     before = store.live()
     assert store.activate("first", by="test", reason="again").generation == before.generation
     assert store.live() == before
+
+
+@pytest.mark.parametrize("damage", [b"\xe3\x00", b"{", b"[]"])
+def test_a_damaged_manifest_is_a_damaged_version_and_hides_no_other_one(store, damage):
+    copy_version(store, "second")
+    store.files.manifest("second").write_bytes(damage)
+    assert store.ids() == ["first"]
+    with pytest.raises(CorruptVersion, match="second: its manifest is damaged"):
+        store.metadata("second")

@@ -48,6 +48,8 @@ def examine(
     findings: list[Finding] = []
     settings: Settings | None = None
     try:
+        if (folder / FILE).exists() and not (folder / FILE).is_file():
+            raise SettingsError(f"{folder / FILE} is no plain file")
         settings = load_settings(folder)
     except (SettingsError, *TROUBLE) as error:
         findings.append(_problem("settings", str(error), FILE, "mend it; until then nothing but this command runs"))

@@ -45,12 +45,6 @@ def records(case: Case, predictions: list[Segment]) -> Iterator[Finding]:
         segments: list[Segment] = []
 
         def look(path: Path, record: Any = record, segments: list[Segment] = segments) -> Iterator[Finding]:
-            if not path.is_file():
-                if os.path.lexists(path):
-                    yield Finding(
-                        area="records", what="is no plain file", where=case.named(path), todo="move it elsewhere"
-                    )
-                return
             segment = read(path, record, case)
             segments.append(segment)
             yield from _damage(segment, case)

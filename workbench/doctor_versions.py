@@ -133,6 +133,9 @@ def pointer(case: Case, sound: set[str]) -> Iterator[Finding]:
         lines = log.read_bytes().split(b"\n") if log.is_file() else []
         if live == store.live():
             break
+    if log.exists() and not log.is_file():
+        todo = "move it elsewhere, and restore the file from an export"
+        yield Finding(area="pointer", what="is no plain file", where=case.named(log), todo=todo)
     yield from _log(case, live, lines, switching=is_held(case.versions / "switch.lock"))
     if live is None:
         return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 import psutil
@@ -14,7 +15,6 @@ import psutil
 from workbench.errors import WorkbenchError
 from workbench.settings import Settings
 
-T = TypeVar("T")
 Area = Literal[
     "settings",
     "disk",
@@ -105,14 +105,14 @@ class Case:
 
 
 def each(
-    case: Case, area: Area, items: Iterable[T], examine: Callable[[T], Iterable[Finding]], where: str
+    case: Case, area: Area, items: Iterable[Path], examine: Callable[[Path], Iterable[Finding]], where: str
 ) -> Iterator[Finding]:
-    """The findings of every item; one that cannot be examined is a finding itself, and no end.
+    """The findings of every file; one that cannot be examined is a finding itself, and no end.
 
     Parameters
     ----------
     where : str
-        Named if the items cannot even be listed.
+        Named if the files cannot even be listed.
     """
     remaining = iter(items)
     while True:
@@ -121,8 +121,14 @@ def each(
             item = next(remaining, None)
             if item is None:
                 return
-            at = case.named(item) if isinstance(item, Path) else str(item)
-            found = list(examine(item))
+            at = case.named(item)
+            if item.is_file():
+                found = list(examine(item))
+            elif os.path.lexists(item):
+                # Not even opened: a pipe would be waited for, a device read for ever.
+                found = [Finding(area=area, what="is no plain file", where=at, todo="move it elsewhere")]
+            else:
+                continue
         except FileNotFoundError:
             continue  # Gone since it was listed: others are at work here.
         except TROUBLE as error:

@@ -34,6 +34,9 @@ class LivePointer:
         CorruptVersion
             If the file is damaged.
         """
+        if self.path.exists() and not self.path.is_file():
+            # A pipe, say, would be waited for.
+            raise CorruptVersion(f"{self.path} is no plain file; delete it, then {self._remedy()}")
         try:
             pointer = msgspec.json.decode(self.path.read_bytes(), type=Pointer)
         except FileNotFoundError:
@@ -121,10 +124,9 @@ class LivePointer:
 
     def log(self) -> list[Promotion]:
         """All promotions, oldest first; a torn last line is left out."""
-        try:
-            lines = self.log_path.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
+        if not self.log_path.is_file():
             return []
+        lines = self.log_path.read_bytes().split(b"\n")[:-1]
         promotions = []
         for line in lines:
             try:

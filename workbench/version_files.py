@@ -55,15 +55,18 @@ class VersionFiles:
         ------
         UnknownVersion, CorruptVersion
         """
-        try:
-            told = self.manifest(version_id).read_bytes() if VERSION_ID.fullmatch(version_id) else None
-        except FileNotFoundError:
-            told = None
-        if told is None:
+        path = self.manifest(version_id)
+        if not VERSION_ID.fullmatch(version_id) or not path.exists():
             raise UnknownVersion(self._unknown(version_id))
+        if not path.is_file():
+            raise CorruptVersion(f"{version_id}: its manifest is no plain file; restore it from a copy")
+        try:
+            told = path.read_bytes()
+        except FileNotFoundError as error:
+            raise UnknownVersion(self._unknown(version_id)) from error
         try:
             return msgspec.json.decode(told, type=dict[str, str])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptVersion(f"{version_id}: its manifest is damaged: {error}") from error
 
     def check(self, version_id: str) -> None:
@@ -83,7 +86,7 @@ class VersionFiles:
             return msgspec.json.decode(self.path(version_id, name).read_bytes(), type=kind)
         except FileNotFoundError as error:
             raise UnknownVersion(self._unknown(version_id)) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptVersion(f"{version_id}: {name} is of a form this release does not read: {error}") from error
 
     def read_new(self, version_id: str, name: str, kind: Any) -> Any:
@@ -91,13 +94,14 @@ class VersionFiles:
         return self.read(version_id, name, kind) if name in self.hashes(version_id) else None
 
     def _check_one(self, version_id: str, name: str, told: str | None) -> None:
+        path = self.path(version_id, name)
         try:
-            found = sha256(self.path(version_id, name))
-        except FileNotFoundError as error:
-            if not self.published(version_id):
-                # Pruned between two looks.
-                raise UnknownVersion(self._unknown(version_id)) from error
+            found = sha256(path) if path.is_file() else "no file"
+        except FileNotFoundError:
             found = "no file"
+        if found == "no file" and not self.published(version_id):
+            # Pruned between two looks.
+            raise UnknownVersion(self._unknown(version_id))
         if found != told:
             raise CorruptVersion(
                 f"{version_id}: {name} has sha256 {found}, the manifest says {told}; "
