@@ -61,5 +61,5 @@ def test_the_public_names_are_there_and_a_wrong_one_is_told():
     import workbench
 
     assert all(getattr(workbench, name) for name in workbench.__all__)
-    with pytest.raises(AttributeError, match="it has Jobs, Maintainer, MetricsStore"):
+    with pytest.raises(AttributeError, match="it has Backtest, Jobs, Maintainer, MetricsStore"):
         _ = workbench.Monitor

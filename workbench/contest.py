@@ -141,7 +141,7 @@ class Contest:
         """Whether a challenger knows anything of these rows: where labels have become noise, an answer that is nearly
         constant beats a champion that still believes. A permutation test (Ojala and Garriga 2010): its answers, dealt
         to other rows, do as well."""
-        if len(ours) < self.settings.gate_min_rows:
+        if len(ours) < self.settings.gate_min_rows or len(np.unique(ours.y_true)) < 2:
             return []
         sign = 1 if higher_is_better(self.metric) else -1
         rng = np.random.default_rng(self.settings.seed)
