@@ -53,6 +53,19 @@ class Workbench:
 
         return Dashboard(self.settings)
 
+    def to_html(self, path: Path | str) -> Path:
+        """Write the report, one page that can be mailed, of what the files say now; returns where it is."""
+        from workbench.panels.report import write
+
+        return write(self.settings, path, utc_now())
+
+    def _repr_html_(self) -> str:
+        """The dashboard's headline, as it is now."""
+        from workbench.panels.report import headline
+        from workbench.panels.view import Reader
+
+        return headline(Reader(self.settings).read())
+
     def check(self) -> Evaluation:
         """Look at the live version's window now, and write the evaluation down."""
         live = self.versions.live()

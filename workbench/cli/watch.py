@@ -1,4 +1,4 @@
-"""`status` and `check`: how the live version is doing, from the records and from a look right now."""
+"""`status`, `check` and `report`: how the live version is doing, from the records and from a look right now."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GLYPHS: dict[str, str] = {
 
 
 def register(app: typer.Typer) -> None:
-    for command in (status, check, drill):
+    for command in (status, check, drill, report):
         app.command()(command)
 
 
@@ -127,6 +127,19 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     print_json(evaluation) if as_json else _print_evaluation(evaluation)
     if evaluation.alarms:
         raise typer.Exit(1)
+
+
+def report(
+    context: typer.Context,
+    out: Annotated[str, typer.Option("--out", help="The file.")] = "report.html",
+) -> None:
+    """Write one HTML page that can be mailed: state, performance, drift, service, versions, decisions."""
+    from workbench.panels.report import write
+    from workbench.records import utc_now
+    from workbench.settings import load_settings
+
+    path = write(load_settings(context.obj), out, utc_now())
+    print(f"{path} ({path.stat().st_size / 1e3:,.0f} kB)")
 
 
 def drill(

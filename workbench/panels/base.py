@@ -145,7 +145,8 @@ class Panel(W.VBox):
     def key(self, view: View) -> object:
         raise NotImplementedError
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         raise NotImplementedError
 
 

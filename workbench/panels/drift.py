@@ -20,7 +20,8 @@ class Drift(Panel):
     def key(self, view: View) -> object:
         return view.checked, view.width
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         check = view.current
         sentence = check.drift.sentence if check else "no check of the live version yet"
         picture = svg(drift_by_feature(check, width=half_width(view)), f"Drift by feature: {sentence}.")

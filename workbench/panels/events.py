@@ -43,7 +43,8 @@ class Events(Panel):
     def key(self, view: View) -> object:
         return view.happened, len(view.events)
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         if not view.events:
             return tag("p", "Nothing has happened yet.")
         shown = view.events[::-1][:SHOWN]

@@ -36,7 +36,8 @@ class Headline(Panel):
         phase = view.standing.phase if view.standing else None
         return view.checked, view.happened, view.live, view.predictions, view.trouble, len(view.versions), phase
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         cards = "".join(_card(*card) for card in _cards(view))
         return f'<dl class="wb-cards" style="margin:0">{cards}</dl>{_sentences(view)}'
 

@@ -18,7 +18,8 @@ class Health(Panel):
     def key(self, view: View) -> object:
         return view.checked, view.width
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         last = view.evaluations[-1] if view.evaluations else None
         sentence = last.service.sentence if last else "no check yet"
         picture = svg(service_over_time(view.evaluations, width=half_width(view)), f"Service over time: {sentence}.")

@@ -20,7 +20,8 @@ class Performance(Panel):
     def key(self, view: View) -> object:
         return view.checked, view.happened, view.width
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         picture = svg(error_over_time(view.evaluations, view.events, width=full_width(view)), _label(view))
         return picture + _metrics(view)
 

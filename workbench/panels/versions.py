@@ -24,7 +24,8 @@ class Versions(Panel):
     def key(self, view: View) -> object:
         return [m.version_id for m in view.versions], view.live
 
-    def draw(self, view: View) -> str:
+    @staticmethod
+    def draw(view: View) -> str:
         if not view.versions:
             return tag("p", Markup(f"No version yet: {tag('code', 'python main.py')} trains the first one."))
         shown = view.versions[::-1][:SHOWN]
