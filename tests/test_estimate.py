@@ -71,7 +71,7 @@ def test_rows_that_have_become_harder_alarm_before_any_of_their_actuals_is_there
     assert sum(alarms) >= 4
 
 
-@pytest.mark.parametrize("stream", [MAE, RECALL, ACCURACY], ids=lambda s: s.name)
+@pytest.mark.parametrize("stream", [MAE, RMSE, F1, RECALL, ACCURACY], ids=lambda s: s.name)
 def test_a_target_that_has_changed_is_named_within_two_windows_and_the_estimate_does_not_alarm(stream):
     found = [drifted_run((stream, [2, i])) for i in range(RUNS // 2)]
     assert all(delay is not None and not alarmed for delay, alarmed in found)
@@ -144,6 +144,22 @@ def test_a_gap_says_how_much_worse_the_actuals_are(model):
     assert found.gap == pytest.approx(values(worse, ("mae",))["mae"] / found.value - 1, abs=0.05)
     assert f"{GAP} (mae " in found.sentence
     assert found.sentence.endswith(f"{found.gap:.0%} worse), which the estimate cannot see")
+
+
+def test_where_the_metric_is_not_sure_its_witness_names_the_gap_and_says_of_what():
+    model, part = learnt(F1, rng(0)), rows((2 * WINDOW, 0.0, 0.0), (WINDOW // 2, 0.0, 0.5), stream=F1)
+    assert model.witness.metric == "log_loss"
+    found = look(model, part, len(part[1]), lag=0)
+    assert (found.metric, found.state, found.trusted) == ("f1", "possible", False)
+    assert f"{GAP} (log_loss " in found.sentence
+    model.witness = None
+    assert look(model, part, len(part[1]), lag=0).gap is None
+
+
+@pytest.mark.parametrize(("stream", "witness"), [(MAE, None), (RMSE, "mae"), (LOG_LOSS, None), (RECALL, "log_loss")])
+def test_a_metric_that_shows_a_changed_relation_soonest_is_its_own_witness(stream, witness):
+    found = learnt(stream, rng(0), 300).witness
+    assert (found and found.metric) == witness
 
 
 def test_a_recall_expected_to_fall_alarms_where_its_class_becomes_rare_too():

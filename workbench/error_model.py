@@ -32,6 +32,8 @@ PRIOR = 10.0
 MARGIN = 1.25
 REGRESSION = ("mae", "mse", "rmse")
 CLASSIFICATION = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
+# What shows a changed relation sooner than shares and squares do: each row counts, and none for much.
+WITNESS = {"regression": "mae", "classification": "log_loss"}
 
 
 def estimated(task: Task, metric: str) -> str:
@@ -103,7 +105,11 @@ class ErrorModel:
         Of what actual losses were beyond the expected ones, out of fold; and of the expected ones.
     scale : float
         The squared residual as a multiple of the variance that was expected.
+    witness : ErrorModel or None
+        Of the same answers, where another metric shows sooner that their relation to the target has changed.
     """
+
+    witness: ErrorModel | None = None
 
     def __init__(self, frame: pd.DataFrame, said: Sample, metric: str, schema: Schema) -> None:
         self.metric, self.rows, self.classes = metric, len(said), said.classes
@@ -225,7 +231,11 @@ def learn(frame: pd.DataFrame, said: Sample, metric: str, schema: Schema) -> Err
         return None
     # On a busy machine, threads that wait for each other are many times slower than one.
     with threadpool_limits(1):
-        return ErrorModel(frame, said, metric, schema)
+        model = ErrorModel(frame, said, metric, schema)
+        witness = WITNESS[said.task]
+        if witness != metric and (said.task == "regression" or said.chances is not None):
+            model.witness = ErrorModel(frame, said, witness, schema)
+    return model
 
 
 def _lost(said: Sample, metric: str) -> np.ndarray:

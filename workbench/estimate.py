@@ -40,6 +40,7 @@ GAP = "possible concept drift: the model's relation to the target has changed"
 class Stretch:
     """Some rows with actuals: what was forecast, and what came."""
 
+    metric: str
     forecast: Forecast
     bounds: tuple[float, float]
     estimated: float
@@ -69,7 +70,7 @@ def judge(
     95 % interval and less than 25 % apart. It alarms where the record is good, and the expected loss is at least
     `min_loss`, improbable without a change of the inputs, and more than the error of what was learnt explains. A gap
     persists where the newest two blocks both came out worse than estimated, by `min_loss` together, and the newest 2,
-    4, 8 or 12 by so much as is improbable by chance.
+    4, 8 or 12 by so much as is improbable by chance; in the metric, or in its witness (MAE, log loss).
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def judge(
         if forecast.value is None or bounds is None:
             return replace(base, sentence=f"insufficient: {model.metric} is undefined for these predictions")
         record = _Record(model, past, max(block, LEAST_ROWS))
-        gap = record.gap(level / 2, min_loss)
+        gap = _gap(record, past, level / 2, min_loss)
         recent = record.newest(RECENT) if record.count >= FEWEST else None
     trusted = None if recent is None else gap is None and _is_good(recent)
     loss = scores.loss(model.metric, forecast.value, base.baseline)
@@ -189,7 +190,17 @@ class _Record:
         if realised is None or forecast.value is None or bounds is None or loss is None:
             return None
         p = _chance_of_surprise(self.model, forecast, forecast.surprise(said))
-        return Stretch(forecast, bounds, forecast.value, realised, loss, p)
+        return Stretch(self.model.metric, forecast, bounds, forecast.value, realised, loss, p)
+
+
+def _gap(
+    record: _Record, past: tuple[pd.DataFrame, Sample, Sequence[str]], level: float, min_loss: float
+) -> Stretch | None:
+    """Of the metric or else of its witness, which spend one half of the level each."""
+    witness = record.model.witness
+    if witness is None:
+        return record.gap(level, min_loss)
+    return record.gap(level / 2, min_loss) or _Record(witness, past, record.block).gap(level / 2, min_loss)
 
 
 def _is_good(recent: Stretch) -> bool:
@@ -244,7 +255,7 @@ def _sentence(
         word = "worse" if found.loss > 0 else "better"
         told += f", holdout {found.baseline:.4g}: {abs(found.loss):.0%} {word}"
     if gap is not None:
-        figures = f"{found.metric} {gap.realised:.4g} over the newest {gap.n} actuals, {gap.estimated:.4g} estimated"
+        figures = f"{gap.metric} {gap.realised:.4g} over the newest {gap.n} actuals, {gap.estimated:.4g} estimated"
         return f"{told}; {GAP} ({figures}: {gap.loss:.0%} worse), which the estimate cannot see"
     if recent is None:
         return f"{told}; no alarm without a track record: {blocks} blocks with actuals, at least {FEWEST} are needed"

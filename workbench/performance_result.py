@@ -106,7 +106,7 @@ class EstimateResult(msgspec.Struct, frozen=True, kw_only=True):
     """Quality without actuals: what inputs and predictions alone say of the error, with a 95 % interval.
 
     `record` is its track record, oldest first; `trusted` whether that is good, None while there is none. `gap` is how
-    much worse than estimated the actuals say it is, as a share of the estimate, where that persists.
+    much worse than estimated the actuals say it is, as a share of the estimate, where that persists; or of its witness.
     """
 
     state: State
