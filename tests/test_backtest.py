@@ -1,14 +1,17 @@
 """Whole backtests of made-up streams: what a policy must do, and must leave, on each."""
 
+import sys
+
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from sklearn.linear_model import Ridge
 
-from tests.conftest import trips
+from tests.conftest import trips, until
 from tests.histories import rates, stable, workspace
 from workbench.backtest import NEVER, Backtest, recorded, results
-from workbench.errors import SettingsError
+from workbench.errors import SettingsError, WorkbenchError
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.scores import scores
@@ -161,6 +164,50 @@ def test_two_processes_give_what_one_gives(tmp_path):
     settings = workspace(tmp_path / "two" / "ws", frame)
     two = Backtest(settings, data=str(tmp_path / "two" / "ws" / "history.csv"), jobs=2).run()
     assert [(c.name, c.value, c.steps) for c in one.courses] == [(c.name, c.value, c.steps) for c in two.courses]
+
+
+def test_two_at_once_in_one_workspace_are_refused_and_the_first_goes_on(tmp_path):
+    frame = stable(400)
+    settings = workspace(tmp_path / "ws", frame)
+    told = []
+
+    def another(done, total):
+        if not told:
+            with pytest.raises(WorkbenchError, match="another backtest is running"):
+                Backtest(settings, data=str(tmp_path / "ws" / "history.csv"), jobs=1).run(fresh=True)
+            told.append(done)
+
+    assert Backtest(settings, data=str(tmp_path / "ws" / "history.csv"), jobs=1).run(another).courses
+    assert told
+
+
+def test_the_processes_of_one_that_was_killed_end_with_it_and_the_next_goes_on(tmp_path):
+    settings = workspace(tmp_path / "ws", rates((3_000, 2.0), (3_000, 3.0)))
+    data = str(tmp_path / "ws" / "history.csv")
+    script = (
+        "import sys; from workbench import Backtest, load_settings; "
+        "Backtest(load_settings(sys.argv[1]), data=sys.argv[2], jobs=2).run()"
+    )
+    process = psutil.Popen([sys.executable, "-c", script, str(settings.root), data])
+    begun = settings.metrics_dir / "backtests"
+    workers = []
+
+    def underway():
+        workers[:] = [p for p in process.children() if "loky.backend.popen" in " ".join(p.cmdline())]
+        return len(workers) == 2 and any(int(p.read_text() or 0) for p in begun.glob("*/*/progress"))
+
+    try:
+        until(underway, 60)
+    finally:
+        process.kill()
+        process.wait()
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Backtest(settings, data=data, jobs=1).run(stop)
 
 
 def test_smaller_members_name_themselves(tmp_path):

@@ -11,10 +11,12 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import joblib
 import msgspec
 import numpy as np
@@ -22,7 +24,7 @@ import pandas as pd
 
 from workbench import backtest_score, history_source, labels
 from workbench.backtest_result import BacktestResult
-from workbench.courses import Plan, play, row_of, said
+from workbench.courses import Plan, Played, play, row_of, said
 from workbench.errors import SettingsError, WorkbenchError
 from workbench.files import replace_whole, sha256
 from workbench.history_writer import KNOWN_AT
@@ -110,9 +112,27 @@ class Backtest:
         DataError, SettingsError
             If the history or the settings cannot be used.
         """
+        with self._alone():
+            if fresh:
+                shutil.rmtree(self._work, ignore_errors=True)
+            return self._run(progress)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two that go on with the same unfinished courses would write into each other's workspaces."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.folder / "backtest.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise WorkbenchError(f"another backtest is running over {self.folder}; wait for it or stop it") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _run(self, progress: Progress) -> BacktestResult:
         begun = time.monotonic()
-        if fresh:
-            shutil.rmtree(self._work, ignore_errors=True)
         history = self._history()
         plans, edges = self.plans, self._edges(history)
         chances = self.settings.metric not in OF_CLASSES
@@ -157,7 +177,9 @@ class Backtest:
         watcher = threading.Thread(target=watch, name="backtest progress", daemon=True)
         watcher.start()
         try:
-            work = (joblib.delayed(play)(plan, history, fits, edges, chances=chances) for plan in plans)
+            work = (
+                joblib.delayed(_play_for)(os.getpid(), plan, history, fits, edges, chances=chances) for plan in plans
+            )
             joblib.Parallel(n_jobs=min(self.jobs, len(plans)), batch_size=1, pre_dispatch="all")(work)
         finally:
             over.set()
@@ -195,6 +217,19 @@ class Backtest:
         names = (*self.policies, libraries())
         text = repr((names, [s.model_dump(mode="json", exclude={"alerts", "service", "pages"}) for s in told]))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _play_for(caller: int, *plan: Any, **options: Any) -> Played:
+    """Play in a process that ends with the one that asked, even one that was killed: nobody else would stop it."""
+
+    def watch() -> None:
+        while os.getppid() == caller:
+            time.sleep(POLL_S)
+        os._exit(1)
+
+    if os.getpid() != caller:
+        threading.Thread(target=watch, name="backtest caller", daemon=True).start()
+    return play(*plan, **options)
 
 
 def _check_alike(name: str, policy: Settings, settings: Settings) -> None:
