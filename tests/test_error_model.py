@@ -1,5 +1,7 @@
 """What is learnt of a model's error on its holdout, and what it says of rows unlike those."""
 
+from dataclasses import replace
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -80,6 +82,15 @@ def test_the_further_the_inputs_are_from_the_holdouts_the_less_sure_it_is(models
     assert told[0].learnt > told[1].learnt > told[2].learnt
     low, high = models["MAE"].interval(told[2])
     assert high / low > 1.5
+
+
+def test_where_inputs_are_new_what_was_learnt_depends_on_the_rows_it_was_learnt_from(models):
+    told = [forecast(models["MAE"], *minutes(rng(1), 500, shift)) for shift in (0.0, 1.0, 2.0)]
+    assert 4 * told[0].shaken < told[1].shaken < told[2].shaken
+    # By the luck of rows alone the interval would be far too narrow there.
+    low, high = models["MAE"].interval(told[2])
+    narrow = models["MAE"].interval(replace(told[2], shaken=0.0))
+    assert high - low > 1.3 * (narrow[1] - narrow[0])
 
 
 @pytest.mark.parametrize("stream", [MAE, F1, ACCURACY], ids=lambda s: s.name)

@@ -8,7 +8,7 @@ contiguous folds of event time, it measures its own residuals and how they depen
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -54,7 +54,8 @@ class Forecast:
     has the expected losses on the holdout's terms: their mean is larger than the holdout's where the metric is worse,
     by so much times `size`: how large the denominators of shares are here, as a multiple of the holdout's. `learnt` is
     how many rows of the holdout the level of the loss was learnt from, in effect, and `moved` the same of the
-    difference to the holdout's level: few where the inputs are far from the holdout's.
+    difference to the holdout's level: few where the inputs are far from the holdout's. `shaken` is how much the mean of
+    the expected losses varies with what was learnt from, by the jackknife over folds; of classes it is not taken.
     """
 
     metric: str
@@ -66,6 +67,7 @@ class Forecast:
     moved: float
     losses: np.ndarray | None = None
     size: float = 1.0
+    shaken: float = 0.0
 
     def surprise(self, said: Sample) -> np.ndarray:
         """How much more than expected each row lost by its actual; shape (n,)."""
@@ -105,10 +107,13 @@ class ErrorModel:
         Of what actual losses were beyond the expected ones, out of fold; and of the expected ones.
     scale : float
         The squared residual as a multiple of the variance that was expected.
+    refits : sequence of Ask
+        Learnt without one fold each; none of classes, whose chances are too simple a model to be unsteady.
     witness : ErrorModel or None
         Of the same answers, where another metric shows sooner that their relation to the target has changed.
     """
 
+    refits: Sequence[Ask] = ()
     witness: ErrorModel | None = None
 
     def __init__(self, frame: pd.DataFrame, said: Sample, metric: str, schema: Schema) -> None:
@@ -126,13 +131,15 @@ class ErrorModel:
         told = self.ask(columns)
         self.terms = soft_scores.terms(said, metric, told) if self.by_chances else Terms({}, {})
         apart = np.empty_like(told)
-        for rest, fold in folds:
-            apart[fold] = fit(columns[rest], target[rest])(columns[fold])
+        refits = [fit(columns[rest], target[rest]) for rest, _ in folds]
+        for ask, (_, fold) in zip(refits, folds, strict=True):
+            apart[fold] = ask(columns[fold])
         held = self.forecast(said, (apart, columns))
         residual = held.surprise(said)
         self.residuals, self.ahead = Spread.of(residual), Spread.of(held.ahead)
         # Out of fold for how they vary, but around what the model that is asked expects.
         self.ahead = replace(self.ahead, mean=float(self.forecast(said, (told, columns)).ahead.mean()))
+        self.refits = () if self.by_chances else refits
         self.scale = float((residual**2).mean() / max(held.variance.mean(), 1e-300))
 
     def knows(self, said: Sample) -> bool:
@@ -154,7 +161,7 @@ class ErrorModel:
             mean = float(told.mean())
             level = {"rmse": math.sqrt(mean), "accuracy": 1 - mean}.get(self.metric, mean)
             spread = told * (1 - told) if self.classes else told**2
-            return Forecast(self.metric, level, told, spread, told, learnt, moved)
+            return Forecast(self.metric, level, told, spread, told, learnt, moved, shaken=self._shaken(columns))
         chances = self._of_classes(told, said.classes)
         own = soft_scores.terms(said, self.metric, chances)
         losses = soft_scores.row_terms(said, self.metric, own)
@@ -168,11 +175,16 @@ class ErrorModel:
     def interval(self, forecast: Forecast) -> tuple[float, float] | None:
         """In which actuals will find the metric with 95 %: by the luck of its rows, and of the holdout's."""
         n = len(forecast.expected)
-        rows = (1 / n + 1 / forecast.learnt) * self.residuals.alike
-        error = math.sqrt(self.scale * float(forecast.variance.mean()) * rows)
+        row = self.scale * float(forecast.variance.mean()) * self.residuals.alike
+        error = math.sqrt(row / n + max(row / forecast.learnt, forecast.shaken))
         if self.metric == "rmse" and forecast.value:
             error /= 2 * forecast.value
         return interval(self.metric, forecast.value, error, n)
+
+    def _shaken(self, columns: np.ndarray) -> float:
+        """The variance of the mean expected loss: the jackknife over folds (Tukey 1958), whose rows are neighbours."""
+        means = np.array([ask(columns).mean() for ask in self.refits])
+        return float((len(means) - 1) * means.var()) if len(means) else 0.0
 
     def _columns(self, frame: pd.DataFrame, said: Sample) -> np.ndarray:
         return np.column_stack([self._answered(said), self.inputs.columns(frame)])
