@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,7 +224,10 @@ def moments(column: pd.Series, setting: str) -> pd.Series:
             f"write times like 2026-01-31T10:42:00Z (`pandas.to_datetime(column, unit='s')` reads seconds since 1970)"
         )
     try:
-        return pd.to_datetime(column, utc=True).dt.as_unit("us")
+        with warnings.catch_warnings():
+            # Of times that have no format in common; those that are none end in an error.
+            warnings.filterwarnings("ignore", message="Could not infer format")
+            return pd.to_datetime(column, utc=True).dt.as_unit("us")
     except (TypeError, ValueError) as error:
         raise DataError(f"{setting} = {column.name!r} cannot be read as times: {error}") from error
 

@@ -126,7 +126,7 @@ def _run(
         policies = grid(workspace, told)
     test = Backtest(workspace, data=data, policies=policies, jobs=jobs)
     # A few seconds of silence is how long the first training takes.
-    with tqdm(desc="backtest", unit=" rows", file=sys.stderr, leave=False) as bar:
+    with tqdm(desc="backtest", unit=" rows", file=sys.stderr, leave=False, delay=0.5) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
@@ -189,11 +189,14 @@ def _print(result: BacktestResult, figure: Path | None) -> None:
     )
     if len(result.policies) == 1:
         steps = result.policies[0].steps
-        print_table(
-            "when and why" + (f" (the first {STEPS_SHOWN} of {len(steps)})" if len(steps) > STEPS_SHOWN else ""),
-            ["event time", "what", "version", "why"],
-            ((when(s.at), s.kind.replace("_", " "), s.version, s.reason) for s in steps[:STEPS_SHOWN]),
-        )
+        if steps:
+            print_table(
+                "when and why" + (f" (the first {STEPS_SHOWN} of {len(steps)})" if len(steps) > STEPS_SHOWN else ""),
+                ["event time", "what", "version", "why"],
+                ((when(s.at), s.kind.replace("_", " "), s.version, s.reason) for s in steps[:STEPS_SHOWN]),
+            )
+        else:
+            print(f"{result.policies[0].name}: nothing was in alarm, and nothing was done")
     else:
         _print_compared(result, figure)
     for course in result.policies:
