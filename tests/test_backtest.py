@@ -223,6 +223,13 @@ def test_policies_of_different_models_are_refused(tmp_path):
         Backtest(settings, policies={"a": settings, "b": other})
 
 
+def test_policies_whose_members_are_not_as_large_are_refused(tmp_path):
+    settings = workspace(tmp_path / "ws", stable(300))
+    other = with_values(settings, {"backtest.ensemble": 0.5})
+    with pytest.raises(SettingsError, match="members of another size"):
+        Backtest(settings, policies={"a": settings, "b": other})
+
+
 def test_the_labelled_predictions_on_record_are_a_history(trained):
     metrics = MetricsStore.of(trained)
     monitor = ModelMonitor(metrics, trained)

@@ -240,6 +240,8 @@ def _check_alike(name: str, policy: Settings, settings: Settings) -> None:
                 f"policy {name!r}: [model] {key} is {ours!r}, beside {theirs!r}; policies are compared "
                 f"on one history of one model"
             )
+    if policy.model.size * policy.backtest.ensemble != settings.model.size * settings.backtest.ensemble:
+        raise SettingsError(f"policy {name!r}: [backtest] ensemble and [model] size make members of another size")
     if policy.metric != settings.metric:
         raise SettingsError(f"policy {name!r}: its metric is {policy.metric}, beside {settings.metric}; they need one")
 

@@ -5,6 +5,7 @@ Twice through the source: once for the moments, once for the rows, which are put
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,8 +103,8 @@ def _chunks(source: str, root: Path, setting: str) -> Iterator[pd.DataFrame]:
                 yield from parts
         else:
             yield read_source(source, root, setting)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{setting} = {source!r}: {path} cannot be read: {error}") from error
+    except (OSError, EOFError, zlib.error, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{setting} = {source!r}: {path} cannot be read: {str(error).strip()}") from error
 
 
 def _all_moments(chunks: Chunks, settings: Settings) -> np.ndarray:

@@ -19,6 +19,8 @@ LOCKS = {
     "metrics/maintainer.lock": "the maintainer",
     "metrics/prune.lock": "the pruning of records, or an export",
     "metrics/actuals.lock": "the taking in of actuals",
+    "metrics/backtests/backtest.lock": "a backtest",
+    "metrics/aside.lock": "a what-if or a comparison for the service",
     "metrics/jobs/start.lock": "the start of a retrain job",
 }
 

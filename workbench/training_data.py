@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,8 @@ def read_source(source: str, root: Path, setting: str) -> pd.DataFrame:
         path = root / source
         try:
             frame = pd.read_parquet(path) if suffixes.endswith((".parquet", ".pq")) else pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{setting} = {source!r}: {path} cannot be read: {error}") from error
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise DataError(f"{setting} = {source!r}: {path} cannot be read: {str(error).strip()}") from error
     else:
         frame = import_function(source, setting)()
     if not isinstance(frame, pd.DataFrame):

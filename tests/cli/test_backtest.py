@@ -1,5 +1,6 @@
 """`backtest` and `suggest` as a person types them."""
 
+import gzip
 import json
 
 import pytest
@@ -59,6 +60,7 @@ def test_a_grid_is_suggested_from(folder):
     ("options", "told"),
     [
         (["--data=absent.csv", "--settings=quick.toml"], "absent.csv cannot be read"),
+        (["--data=cut.csv.gz", "--settings=quick.toml"], "cut.csv.gz cannot be read: Compressed file ended"),
         (["--settings=absent.toml"], "no settings file"),
         (["--settings=quick.toml", "--grid=a.b=1"], "do not go together"),
         (["--data=os:getcwd", "--settings=quick.toml"], "a function can be named in workbench.toml only"),
@@ -66,6 +68,7 @@ def test_a_grid_is_suggested_from(folder):
 )
 def test_wrong_use_is_one_line(folder, monkeypatch, options, told):
     monkeypatch.chdir(folder)
+    (folder / "cut.csv.gz").write_bytes(gzip.compress((folder / "trips.csv").read_bytes())[:2_000])
     out = run(folder, "backtest", *options, code=2)
     assert told in out
     assert "\n" not in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,7 +83,7 @@ def suggest(
     sections: dict[str, list[str]] = {}
     for key, value in pick.settings.items():
         section, _, name = key.partition(".")
-        sections.setdefault(section, []).append(f"{name} = {value}")
+        sections.setdefault(section, []).append(f"{name} = {json.dumps(value)}")
     if not sections:
         print("  as the settings have it already")
     for section, lines in sections.items():
@@ -241,7 +242,9 @@ def _share(course: Course) -> str:
 
 
 def _left_out(course: Course) -> str:
-    kept = [v for v in (course.recovered.without.values() if course.recovered else ()) if v is not None]
+    told = course.recovered
+    # Where nothing was to be recovered, shares of it are noise.
+    kept = [v for v in told.without.values() if v is not None] if told and told.share is not None else []
     return f"{min(kept):.0%} to {max(kept):.0%}" if kept else "-"
 
 
