@@ -230,7 +230,9 @@ def moments(column: pd.Series, setting: str) -> pd.Series:
             warnings.filterwarnings("ignore", message="Could not infer format")
             return pd.to_datetime(column, utc=True).dt.as_unit("us")
     except (TypeError, ValueError) as error:
-        raise DataError(f"{setting} = {column.name!r} cannot be read as times: {error}") from error
+        # The first sentence names the value; the rest is advice to those who call pandas.
+        said = str(error).partition("\n")[0].partition(". You might")[0]
+        raise DataError(f"{setting} = {column.name!r} cannot be read as times: {said}") from error
 
 
 def _check(rows: Rows, model: ModelSettings) -> None:
