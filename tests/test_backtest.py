@@ -11,9 +11,10 @@ from sklearn.linear_model import Ridge
 from tests.conftest import trips, until
 from tests.histories import rates, stable, workspace
 from workbench.backtest import NEVER, Backtest, recorded, results
-from workbench.errors import SettingsError, WorkbenchError
+from workbench.errors import DataError, SettingsError, WorkbenchError
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
+from workbench.policies import from_files, grid, yardstick
 from workbench.scores import scores
 from workbench.settings import with_values
 
@@ -223,11 +224,45 @@ def test_policies_of_different_models_are_refused(tmp_path):
         Backtest(settings, policies={"a": settings, "b": other})
 
 
-def test_policies_whose_members_are_not_as_large_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"backtest.ensemble": 0.5}, "its .backtest. is another one"),
+        ({"model.size": 0.5}, ".model. size is 0.5, beside 1.0"),
+    ],
+)
+def test_policies_that_would_be_played_otherwise_are_refused(tmp_path, values, told):
     settings = workspace(tmp_path / "ws", stable(300))
-    other = with_values(settings, {"backtest.ensemble": 0.5})
-    with pytest.raises(SettingsError, match="members of another size"):
-        Backtest(settings, policies={"a": settings, "b": other})
+    with pytest.raises(SettingsError, match=told):
+        Backtest(settings, policies={"a": settings, "b": with_values(settings, values)})
+
+
+def test_policies_laid_over_a_workspace_are_held_beside_the_workspace_in_any_order(tmp_path):
+    settings = workspace(tmp_path, stable(300))
+    for name, days in (("eager", 5), ("slow", 20)):
+        (tmp_path / f"{name}.toml").write_text(f"[retrain]\nrecent_days = {days}\n")
+    files = [str(tmp_path / f"{name}.toml") for name in ("eager", "slow")]
+    assert yardstick(tmp_path, from_files(tmp_path, files)) == settings
+    assert yardstick(tmp_path, from_files(tmp_path, files[::-1])) == settings
+    (alone,) = from_files(tmp_path, files[:1]).values()
+    assert yardstick(tmp_path, {"eager": alone}) == alone
+
+
+def test_of_policies_that_did_the_same_the_one_that_changes_least_is_picked(tmp_path):
+    settings = workspace(tmp_path / "ws", stable(600))
+    policies = grid(settings, {"performance.min_loss": [0.05, 0.1, 0.2]})
+    result = Backtest(settings, data=str(tmp_path / "ws" / "history.csv"), policies=policies, jobs=1).run()
+    assert len({(c.value, c.attempts) for c in result.policies}) == 1
+    assert result.course(result.chosen).settings == {}
+
+
+def test_data_that_cannot_be_played_leave_nothing(tmp_path):
+    settings = workspace(tmp_path, stable(300))
+    stable(300).assign(minutes=np.nan).to_csv(tmp_path / "unlabelled.csv", index=False)
+    made = Backtest(settings, data=str(tmp_path / "unlabelled.csv"), jobs=1)
+    with pytest.raises(DataError):
+        made.run()
+    assert [path.name for path in made.folder.iterdir()] == ["backtest.lock"]
 
 
 def test_the_labelled_predictions_on_record_are_a_history(trained):

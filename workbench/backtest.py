@@ -25,7 +25,7 @@ import pandas as pd
 from workbench import backtest_score, history_source, labels
 from workbench.backtest_result import BacktestResult
 from workbench.courses import Plan, Played, play, row_of, said
-from workbench.errors import SettingsError, WorkbenchError
+from workbench.errors import DataError, SettingsError, WorkbenchError
 from workbench.files import replace_whole, sha256
 from workbench.history_writer import KNOWN_AT
 from workbench.labelled_history import History
@@ -115,7 +115,13 @@ class Backtest:
         with self._alone():
             if fresh:
                 shutil.rmtree(self._work, ignore_errors=True)
-            return self._run(progress)
+            try:
+                return self._run(progress)
+            except (DataError, SettingsError):
+                # Where nothing could be played, there is nothing to go on with.
+                if not any(row_of(plan) for plan in self.plans):
+                    shutil.rmtree(self._work, ignore_errors=True)
+                raise
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -233,15 +239,17 @@ def _play_for(caller: int, *plan: Any, **options: Any) -> Played:
 
 
 def _check_alike(name: str, policy: Settings, settings: Settings) -> None:
-    for key in ("task", "target", "time", "features"):
+    if policy.backtest.model_copy(update={"data": None}) != settings.backtest.model_copy(update={"data": None}):
+        raise SettingsError(
+            f"policy {name!r}: its [backtest] is another one; policies are played over one history, alike"
+        )
+    for key in ("task", "target", "time", "features", "size"):
         ours, theirs = getattr(policy.model, key), getattr(settings.model, key)
         if ours != theirs:
             raise SettingsError(
                 f"policy {name!r}: [model] {key} is {ours!r}, beside {theirs!r}; policies are compared "
                 f"on one history of one model"
             )
-    if policy.model.size * policy.backtest.ensemble != settings.model.size * settings.backtest.ensemble:
-        raise SettingsError(f"policy {name!r}: [backtest] ensemble and [model] size make members of another size")
     if policy.metric != settings.metric:
         raise SettingsError(f"policy {name!r}: its metric is {policy.metric}, beside {settings.metric}; they need one")
 

@@ -23,7 +23,7 @@ from workbench.scores import Sample, higher_is_better, values
 from workbench.settings import Settings
 from workbench.simulation import moment
 
-SHOWN = ("monitor", "drift", "performance", "retrain", "probation")
+SHOWN = ("model", "monitor", "drift", "performance", "retrain", "probation")
 
 
 def scored(
@@ -120,7 +120,8 @@ def _compared(
     not looked at in picking."""
     if len(policies) < 2:
         return {}
-    costs = {course.name: float(course.attempts) for course in policies}
+    # Where nothing tells them apart, the one that changes least.
+    costs = {c.name: float(c.attempts) for c in sorted(policies, key=lambda c: len(c.settings))}
     best = chosen({name: lefts[name] for name in costs}, costs, sign)
     honest, picks = [], []
     for k in np.unique(inside):
@@ -176,17 +177,17 @@ def _over_time(
 
 
 def _recovered(share: Share, best: str, metric: str, without: dict[str, float | None]) -> Recovered:
-    won = f"{share.won:+.4g} {metric} in the policy's favour beside never retraining{_bounds(share.won_interval)}"
+    won = f"{share.won:+z.4g} {metric} in the policy's favour beside never retraining{_bounds(share.won_interval)}"
     if share.share is None:
         harm = share.won_interval is not None and share.won_interval[1] < 0
-        told = f"nothing to recover: {best} wins {share.recoverable:+.4g}{_bounds(share.recoverable_interval)}; "
+        told = f"nothing to recover: {best} wins {share.recoverable:+z.4g}{_bounds(share.recoverable_interval)}; "
         sentence = told + (f"harm: {won}" if harm else won)
     else:
         kept = [value for value in without.values() if value is not None]
-        spread = f"; {min(kept):.0%} to {max(kept):.0%} with any one period left out" if kept else ""
+        spread = f"; {min(kept):z.0%} to {max(kept):z.0%} with any one period left out" if kept else ""
         sentence = (
-            f"{share.share:.0%} of the recoverable error recovered{_bounds(share.interval, percent=True)}: {won}, "
-            f"{share.recoverable:+.4g} of {best}{spread}"
+            f"{share.share:z.0%} of the recoverable error recovered{_bounds(share.interval, percent=True)}: {won}, "
+            f"{share.recoverable:+z.4g} of {best}{spread}"
         )
     return Recovered(
         sentence=sentence,
@@ -212,7 +213,7 @@ def _left_out(sample: Sample, masks: Sequence[np.ndarray], metric: str) -> Left:
 def _bounds(interval: tuple[float, float] | None, *, percent: bool = False) -> str:
     if interval is None:
         return ""
-    low, high = (f"{x:.0%}" if percent else f"{x:+.3g}" for x in interval)
+    low, high = (f"{x:z.0%}" if percent else f"{x:+z.3g}" for x in interval)
     return f" (95 %: {low} to {high})"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.errors import SettingsError
-from workbench.settings import Settings, load_settings, with_values
+from workbench.settings import FILE, Settings, load_settings, with_values
 
 MOST = 24
 # What `suggest` tries: how large a loss counts, and how much has to be new before the next attempt.
@@ -24,6 +24,17 @@ def from_files(root: Path, files: Sequence[str]) -> dict[str, Settings]:
     if len(set(names)) < len(names):
         names = list(files)
     return {name: load_settings(root, over=file) for name, file in zip(names, files, strict=True)}
+
+
+def yardstick(root: Path, policies: Mapping[str, Settings]) -> Settings:
+    """What policies are held beside: the workspace's settings where several are laid over it, so that their order says
+    nothing; else the first one's."""
+    first = next(iter(policies.values()))
+    if len(policies) > 1 and (root / FILE).is_file():
+        workspace = load_settings(root)
+        if all(policy.model == workspace.model for policy in policies.values()):
+            return workspace
+    return first
 
 
 def grid(settings: Settings, axes: Mapping[str, Sequence[object]]) -> dict[str, Settings]:

@@ -89,7 +89,6 @@ def suggest(
     for section, lines in sections.items():
         print("\n".join([f"  [{section}]", *(f"  {line}" for line in lines)]))
     print(f"it costs {_cost(pick)}; {pick.recovered.sentence if pick.recovered else ''}")
-    print(result.honest)
 
 
 def _run(
@@ -105,7 +104,7 @@ def _run(
     from tqdm import tqdm
 
     from workbench.backtest import Backtest
-    from workbench.policies import axis, from_files, grid
+    from workbench.policies import axis, from_files, grid, yardstick
     from workbench.settings import find_root, load_settings
 
     logging.basicConfig(level=logging.ERROR)
@@ -117,7 +116,7 @@ def _run(
     policies: dict[str, Settings] | None = None
     if files:
         policies = from_files(root, files)
-        workspace = next(iter(policies.values()))
+        workspace = yardstick(root, policies)
     else:
         workspace = load_settings(context.obj)
     if axes:
@@ -127,7 +126,7 @@ def _run(
         policies = grid(workspace, told)
     test = Backtest(workspace, data=data, policies=policies, jobs=jobs)
     # A few seconds of silence is how long the first training takes.
-    with tqdm(desc="backtest", unit=" rows", file=sys.stderr, leave=False, delay=0.5) as bar:
+    with tqdm(desc="backtest", unit=" rows", file=sys.stderr, leave=False, disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
@@ -238,14 +237,14 @@ def _share(course: Course) -> str:
     told = course.recovered
     if told is None or told.share is None:
         return "nothing to recover" if told else "-"
-    return f"{told.share:.0%}" + (f" ({told.interval[0]:.0%} to {told.interval[1]:.0%})" if told.interval else "")
+    return f"{told.share:z.0%}" + (f" ({told.interval[0]:z.0%} to {told.interval[1]:z.0%})" if told.interval else "")
 
 
 def _left_out(course: Course) -> str:
     told = course.recovered
     # Where nothing was to be recovered, shares of it are noise.
     kept = [v for v in told.without.values() if v is not None] if told and told.share is not None else []
-    return f"{min(kept):.0%} to {max(kept):.0%}" if kept else "-"
+    return f"{min(kept):z.0%} to {max(kept):z.0%}" if kept else "-"
 
 
 def _cost(course: Course) -> str:
