@@ -167,7 +167,7 @@ def _base_data(case: Case) -> Iterator[Finding]:
 
 def _permissions(case: Case) -> Iterator[Finding]:
     for folder in (case.root, *_folders(case.root)):
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             todo = f"run as its owner, or give this user the right (`chmod u+rwx {folder}`, or chown)"
             yield _problem("permissions", "this user cannot write into it", case.named(folder), todo)
         elif folder != case.root and folder.stat().st_mode & stat.S_IWOTH:

@@ -80,7 +80,7 @@ def _source(settings: Settings, recorded: Callable[[], pd.DataFrame]) -> tuple[s
     """Where the rows come from, in words; the rows; and how many of them come before the traffic, if that is known."""
     model, told = settings.model, settings.backtest
     if told.data is not None:
-        return told.data, lambda: _chunks(told.data or "", settings.root, "--data, or [backtest] data,"), None
+        return told.data, lambda: _chunks(told.data or "", settings.root, "--data (or [backtest] data)"), None
     base = read_source(model.data, settings.root, "[model] data")
     if settings.replay.data is not None:
         traffic, name = read_source(settings.replay.data, settings.root, "[replay] data"), settings.replay.data

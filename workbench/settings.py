@@ -156,7 +156,7 @@ def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
     try:
         return Settings(**told).model_copy(update={"root": settings.root})
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(e, settings.root / FILE) for e in error.errors())) from error
+        raise SettingsError("\n".join(_explain(e, "a value that was asked for") for e in error.errors())) from error
 
 
 def _read(path: Path, whole: bool) -> dict[str, Any]:
@@ -169,7 +169,9 @@ def _read(path: Path, whole: bool) -> dict[str, Any]:
             f"no {path.name} in {path.parent}; write one with `python main.py init DATA.csv`, "
             f"or name the workspace with --root DIR or WORKBENCH_ROOT"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
     told.pop("root", None)
     _check_types(told, path)
@@ -227,7 +229,7 @@ def with_recipe(settings: Settings, recipe: str | None) -> Settings:
     return settings.model_copy(update={"retrain": settings.retrain.model_copy(update={"recipes": chosen})})
 
 
-def _explain(error: object, path: Path) -> str:
+def _explain(error: object, path: Path | str) -> str:
     assert isinstance(error, dict)
     where = [str(part) for part in error["loc"]]
     key = ".".join(where)

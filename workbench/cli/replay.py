@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -76,7 +77,7 @@ def traffic(
             raise SettingsError("nothing to send: name a file with --data, or set [replay] data in workbench.toml")
         if data is not None and ":" in data and not data.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq")):
             raise SettingsError(f"--data={data!r}: a function can be named in workbench.toml only ([replay] data)")
-        frame = read_source(source, settings.root, "--data" if data else "[replay] data")
+        frame = read_source(source, Path.cwd() if data else settings.root, "--data" if data else "[replay] data")
     time_column = settings.model.time
     if time_column is None:
         return frame if limit is None else frame.head(limit)
@@ -186,7 +187,6 @@ class Replay:
                 self._send_actuals(client, None)
 
     def _headers(self) -> dict[str, str]:
-        from pathlib import Path
 
         from workbench.tokens import read_token
 
