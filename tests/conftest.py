@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore
@@ -40,6 +41,13 @@ gate_rows = 60
 gate_min_rows = 40
 cooldown_s = 60
 """
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """On a busy machine, threads that wait for each other are many times slower than one."""
+    with threadpool_limits(1):
+        yield
 
 
 def until(true: Callable[[], object], timeout_s: float = 120.0) -> None:

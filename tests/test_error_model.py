@@ -6,19 +6,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.shifting_errors import ACCURACY, F1, LOG_LOSS, MAE, RMSE, Stream, kinds, late, minutes, schema_of
 from workbench.error_model import LEAST_HOLDOUT, ErrorModel, estimated, learn
 from workbench.records import METRICS
 from workbench.scores import Sample, values
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """On a busy machine, threads that wait for each other are many times slower than one."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rng(*seed: int) -> np.random.Generator:

@@ -5,17 +5,11 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import log_loss
-from threadpoolctl import threadpool_limits
 
 from workbench.features import infer_schema
 from workbench.learners import BEYOND, FLOOR, FREQUENT, SAY, Chances, Inputs, Losses, calibration, folds, scaling
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """As it is learnt: on a busy machine, threads that wait for each other are many times slower than one."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def normal(seed, *shape):

@@ -5,6 +5,8 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from tests.conftest import until
+from workbench.metrics_store import MetricsStore
+from workbench.retrainer import ModelRetrainer
 from workbench.settings import load_settings
 from workbench.tokens import maintenance_token
 
@@ -46,3 +48,11 @@ def client(trained):
 def classifier(trained_classifier):
     with Client(start(trained_classifier)) as client:
         yield client.until_ready()
+
+
+@pytest.fixture
+def two(client):
+    """A second version, published but not live."""
+    retrainer = ModelRetrainer(client.settings, client.app.state.versions, MetricsStore.of(client.settings))
+    retrainer.retrain("second", promote="never")
+    return client
