@@ -47,6 +47,19 @@ def estimated(task: Task, metric: str) -> str:
 
 
 @dataclass(frozen=True)
+class Read:
+    """What is said of some rows: expected losses or chances of the classes, and inputs as numbers; `refits` has the
+    expected losses by each refit, shape (n, folds)."""
+
+    told: np.ndarray
+    columns: np.ndarray
+    refits: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Read:
+        return Read(self.told[rows], self.columns[rows], self.refits[rows])
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What is expected of some rows: their metric, and each row's loss.
 
@@ -134,11 +147,12 @@ class ErrorModel:
         refits = [fit(columns[rest], target[rest]) for rest, _ in folds]
         for ask, (_, fold) in zip(refits, folds, strict=True):
             apart[fold] = ask(columns[fold])
-        held = self.forecast(said, (apart, columns))
+        none = np.empty((len(said), 0))
+        held = self.forecast(said, Read(apart, columns, none))
         residual = held.surprise(said)
         self.residuals, self.ahead = Spread.of(residual), Spread.of(held.ahead)
         # Out of fold for how they vary, but around what the model that is asked expects.
-        self.ahead = replace(self.ahead, mean=float(self.forecast(said, (told, columns)).ahead.mean()))
+        self.ahead = replace(self.ahead, mean=float(self.forecast(said, Read(told, columns, none)).ahead.mean()))
         self.refits = () if self.by_chances else refits
         self.scale = float((residual**2).mean() / max(held.variance.mean(), 1e-300))
 
@@ -146,14 +160,15 @@ class ErrorModel:
         """Whether the answers carry what this was learnt from: probabilities, or none."""
         return not self.by_chances or said.chances is not None
 
-    def read(self, frame: pd.DataFrame, said: Sample) -> tuple[np.ndarray, np.ndarray]:
-        """The expected loss of each row, or its chances of the classes; and its inputs as numbers."""
+    def read(self, frame: pd.DataFrame, said: Sample) -> Read:
+        """Ask the model and its refits, of each row once."""
         columns = self._columns(frame, said) - self.middle
-        return self.ask(columns), columns
+        refits = np.column_stack([ask(columns) for ask in self.refits]) if self.refits else np.empty((len(said), 0))
+        return Read(self.ask(columns), columns, refits)
 
-    def forecast(self, said: Sample, read: tuple[np.ndarray, np.ndarray]) -> Forecast:
+    def forecast(self, said: Sample, read: Read) -> Forecast:
         """What is expected of rows that were read, or of some of them; of at least one. Actuals are not looked at."""
-        told, columns = read
+        told, columns = read.told, read.columns
         away = columns.mean(0)
         far = float(away @ self.doubt @ away)
         learnt, moved = 1 / (1 / self.rows + far), 1 / max(far, 1e-12)
@@ -161,7 +176,7 @@ class ErrorModel:
             mean = float(told.mean())
             level = {"rmse": math.sqrt(mean), "accuracy": 1 - mean}.get(self.metric, mean)
             spread = told * (1 - told) if self.classes else told**2
-            return Forecast(self.metric, level, told, spread, told, learnt, moved, shaken=self._shaken(columns))
+            return Forecast(self.metric, level, told, spread, told, learnt, moved, shaken=_shaken(read.refits))
         chances = self._of_classes(told, said.classes)
         own = soft_scores.terms(said, self.metric, chances)
         losses = soft_scores.row_terms(said, self.metric, own)
@@ -180,11 +195,6 @@ class ErrorModel:
         if self.metric == "rmse" and forecast.value:
             error /= 2 * forecast.value
         return interval(self.metric, forecast.value, error, n)
-
-    def _shaken(self, columns: np.ndarray) -> float:
-        """The variance of the mean expected loss: the jackknife over folds (Tukey 1958), whose rows are neighbours."""
-        means = np.array([ask(columns).mean() for ask in self.refits])
-        return float((len(means) - 1) * means.var()) if len(means) else 0.0
 
     def _columns(self, frame: pd.DataFrame, said: Sample) -> np.ndarray:
         return np.column_stack([self._answered(said), self.inputs.columns(frame)])
@@ -247,7 +257,15 @@ def learn(frame: pd.DataFrame, said: Sample, metric: str, schema: Schema) -> Err
         witness = WITNESS[said.task]
         if witness != metric and (said.task == "regression" or said.chances is not None):
             model.witness = ErrorModel(frame, said, witness, schema)
+            # Its gap is judged row by row; nobody asks for its interval.
+            model.witness.refits = ()
     return model
+
+
+def _shaken(refits: np.ndarray) -> float:
+    """The variance of the mean expected loss: the jackknife over folds (Tukey 1958), whose rows are neighbours."""
+    means = refits.mean(0)
+    return float((len(means) - 1) * means.var()) if len(means) else 0.0
 
 
 def _lost(said: Sample, metric: str) -> np.ndarray:

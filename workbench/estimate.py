@@ -184,7 +184,7 @@ class _Record:
             return None
         rows = np.arange(first * self.block, last * self.block)
         said = self.said.take(rows)
-        forecast = self.model.forecast(said, (self.read[0][rows], self.read[1][rows]))
+        forecast = self.model.forecast(said, self.read.take(rows))
         realised = scores.values(said, (self.model.metric,))[self.model.metric]
         bounds, loss = self.model.interval(forecast), scores.loss(self.model.metric, realised, forecast.value)
         if realised is None or forecast.value is None or bounds is None or loss is None:
