@@ -103,6 +103,9 @@ def odd(frame):
     at[frame.index >= 500] += pd.Timedelta("30D")
     at[700:720] = at[700]
     frame["at"] = at.astype(str)
+    frame["far"] = np.select([frame["km"] > 35, frame["km"] > 15], ["far", "near"], "here")
+    frame.loc[frame.index >= 800, "far"] = "near"
+    frame.loc[frame.index % 7 == 3, "far"] = None
     frame.loc[frame.index % 7 == 3, "minutes"] = np.nan
     frame.loc[frame.index % 7 == 3, "slow"] = np.nan
     frame.loc[600:, "to"] = "west"
@@ -111,7 +114,9 @@ def odd(frame):
     return frame
 
 
-@pytest.mark.parametrize(("task", "target"), [("regression", "minutes"), ("classification", "slow")])
+@pytest.mark.parametrize(
+    ("task", "target"), [("regression", "minutes"), ("classification", "slow"), ("classification", "far")]
+)
 def test_odd_files_are_played_to_the_end(tmp_path, task, target):
     result = run(tmp_path, odd(stable(1000)), task=task, target=target)
     course = only(result)

@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def test_a_file_and_five_lines_of_settings_are_enough(folder):
-    data, settings = str(folder / "trips.csv"), str(folder / "quick.toml")
+    data, settings = str(folder / "trips.csv"), str(folder / "mine.toml")
     out = run(folder, "backtest", "--data", data, "--settings", settings, "--jobs=1")
     assert "never retrain" in out
     assert "favour beside never retraining" in out
