@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.benchmarks.streams import ar1
-from workbench.autocorrelation import MIN_ROWS, dependence
+from workbench.autocorrelation import MIN_ROWS, dependence, neighbours
 
 
 def series(n: int, seed: int, rho: float) -> np.ndarray:
@@ -89,3 +89,11 @@ def test_where_zero_lies_makes_no_difference(offset):
 @given(st.lists(st.floats(-1e30, 1e30), max_size=60))
 def test_any_series_gives_a_figure_from_one_to_half_its_length(values):
     assert 1 <= dependence(np.array(values, float)) <= max(len(values) / 2, 1)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 50])
+def test_means_of_neighbours_are_those_of_a_loop_and_have_the_mean_of_the_series(length):
+    values = np.random.default_rng(0).normal(size=50)
+    twice = np.tile(values, 2)
+    assert neighbours(values, length) == pytest.approx([twice[i : i + length].mean() for i in range(50)])
+    assert neighbours(values, length).mean() == pytest.approx(values.mean())

@@ -76,6 +76,35 @@ def test_errors_that_depend_on_each_other_make_the_limit_wider():
     assert far > 2 * near
 
 
+def test_a_holdout_tells_how_far_stretches_of_alike_rows_go_not_only_how_many_are_worth_one():
+    """Each luck lasts 20 rows, so that 100 rows hold five. An oracle without a formula: simulation."""
+    means = errors(0, 100_000).reshape(-1, 5)
+    far = np.quantile(np.abs(means).mean(1), 0.999)
+    before = held(minutes(np.repeat(errors(1, 1_000), 20)), "mae")
+    now = minutes(np.repeat(errors(2, 5), 20))
+    now = minutes(now.y_pred * far / np.abs(now.y_pred).mean())
+    (judged,) = judge_window(now, before, MAE)
+    assert 0.0003 < judged.p < 0.003
+
+
+def test_the_fewer_rows_tell_of_the_error_the_wider_the_limit():
+    """Student's t: a variance that few stretches tell is itself in doubt, more so the more far out single ones are."""
+    points, weights = np.array([-1.0, 1.0, 9.0]), np.array([0.5, 0.45, 0.05])
+    few, many = (performance._freedom(points, weights, m) for m in (20, 2_000))
+    assert many == pytest.approx(100 * few)
+    assert performance._freedom(points[:2], np.array([0.5, 0.5]), 20) > 1e6
+
+
+def test_the_larger_the_window_beside_the_holdout_the_fewer_independent_looks():
+    """The variance of the difference that moves on with the window, by simulation."""
+    draw = np.random.default_rng(0)
+    held_part = draw.normal(size=20_000) / np.sqrt(1_000)
+    own = draw.normal(size=20_000) / np.sqrt(500)
+    moving = own.var() / (own + held_part).var()
+    assert performance.looks(500, 1_000) == pytest.approx(performance.LOOKS * moving, rel=0.05)
+    assert performance.looks(10**9, 20) == 1.0
+
+
 def test_rmse_and_r2_are_judged_too():
     wild = minutes(errors(1, 800, 1.6))
     rules = Rules("rmse", (), 0.1, 0.0025)

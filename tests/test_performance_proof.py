@@ -11,7 +11,16 @@ import pytest
 import sklearn
 from scipy import stats
 
-from tests.benchmarks.judged_errors import ACCURACY, F1, NORMAL, OF_PERFORMANCE, REMEMBERING, Errors, follow
+from tests.benchmarks.judged_errors import (
+    ACCURACY,
+    ACCURACY_REMEMBERING,
+    F1,
+    NORMAL,
+    OF_PERFORMANCE,
+    REMEMBERING,
+    Errors,
+    follow,
+)
 from workbench.performance import Rules, judge_stream, judge_window
 
 HOLDOUT, WINDOW, STEP = 1_300, 500, 50
@@ -44,7 +53,7 @@ def quiet_run(i: int, errors: Errors, rules: Rules, *, in_order: bool = True) ->
     return any(look.window or look.stream for look in looks)
 
 
-@pytest.mark.parametrize("errors", [NORMAL, REMEMBERING], ids=lambda e: e.name)
+@pytest.mark.parametrize("errors", [NORMAL, REMEMBERING, ACCURACY_REMEMBERING], ids=lambda e: e.name)
 @pytest.mark.parametrize(("rate", "min_loss"), [(OF_PERFORMANCE, 0.1), (OFTEN, 0.0)])
 def test_without_change_window_and_stream_together_alarm_as_seldom_as_allowed(errors, rate, min_loss):
     rules = replace(errors.rules(rate), min_loss=min_loss)
@@ -55,7 +64,7 @@ def test_without_change_window_and_stream_together_alarm_as_seldom_as_allowed(er
 def test_errors_that_remember_would_alarm_all_the_time_if_they_were_taken_as_independent():
     """That the test above can fail."""
     rules = REMEMBERING.rules()
-    assert sum(quiet_run(i, REMEMBERING, rules, in_order=False) for i in range(RUNS)) > RUNS / 2
+    assert sum(quiet_run(i, REMEMBERING, rules, in_order=False) for i in range(RUNS)) > RUNS / 3
 
 
 @pytest.mark.parametrize("m", [1_000, 1_300])

@@ -48,6 +48,21 @@ def dependence(series: np.ndarray) -> float:
     return float(min(time * (1 + (1 + time) / np.sqrt(n * time)), n / 2))
 
 
+def neighbours(series: np.ndarray, length: int) -> np.ndarray:
+    """Means of so many rows in a row, from each on; after the last comes the first, so that their mean is the series'.
+
+    Of them, far tails can be told: rows that depend on each other are far out together (the circular blocks of Politis
+    and Romano 1992).
+
+    >>> neighbours(np.array([1.0, 2.0, 6.0]), 2)
+    array([1.5, 4. , 3.5])
+    """
+    if length <= 1 or not len(series):
+        return series
+    sums = np.cumsum(np.concatenate([[0.0], series, series[: length - 1]]))
+    return (sums[length:] - sums[:-length]) / length
+
+
 def _autocovariances(centred: np.ndarray, most: int) -> np.ndarray:
     n = len(centred)
     transform = fft.rfft(centred, fft.next_fast_len(n + most, real=True))

@@ -5,13 +5,14 @@ Pure: answers and actuals in, one record out; and the same figures for any other
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
 from workbench import profiles
-from workbench.autocorrelation import dependence
+from workbench.autocorrelation import dependence, neighbours
 from workbench.evaluation import FeatureProfile
 from workbench.performance_result import Score
 from workbench.row_losses import constants, interval, row_losses, standard_error
@@ -19,19 +20,24 @@ from workbench.scores import Sample, higher_is_better, values
 
 MAX_SEGMENTS = 20
 LEAST_ROWS = 20
+# Stretches of rows are this many times as long as dependence reaches: they hold five sixths of it, and its skewness.
+# At least ten of them, since fewer would not tell how they vary.
+REACH, LEAST_BLOCKS = 3, 10
 
 
 class Yardstick(msgspec.Struct, frozen=True, kw_only=True):
     """One metric on the holdout, with its standard error.
 
     `losses` is the profile of what each row adds to the loss, `at` the constants that make it a mean over rows; without
-    them (ROC AUC, R2, one's own metrics) the two values are compared by their standard errors. A `dependence` of 3
-    means that three rows in event time tell as much of the metric as one independent row.
+    them (ROC AUC, R2, one's own metrics) the two values are compared by their standard errors. Where rows depend on
+    each other in event time, the profile is of means of `block` neighbours. A `dependence` of 3 means that three rows
+    tell as much of the metric as one independent value of the profile.
     """
 
     value: float
     error: float
     dependence: float = 1.0
+    block: int = 1
     at: dict[str, tuple[float, float]] = {}
     losses: FeatureProfile | None = None
 
@@ -77,10 +83,8 @@ def measure(
             continue
         at = constants(sample, name)
         losses = row_losses(sample, name, at)
-        # Without a time to go by, its rows are in no order that means something.
-        profile = None if losses is None else profiles.numeric(name, "numeric", losses)
-        alike = 1.0 if losses is None or not in_order else dependence(losses)
-        yardsticks[name] = Yardstick(value=value, error=error, dependence=alike, at=at, losses=profile)
+        yard = Yardstick(value=value, error=error, at=at)
+        yardsticks[name] = yard if losses is None else _with_losses(yard, name, losses, in_order)
     return Holdout(
         n=len(sample),
         start=times[0] if len(times) else None,
@@ -90,6 +94,19 @@ def measure(
         yardsticks=yardsticks,
         segment=segment,
         segments=by_segment(sample, names, groups),
+    )
+
+
+def _with_losses(yard: Yardstick, name: str, losses: np.ndarray, in_order: bool) -> Yardstick:
+    # Without a time to go by, its rows are in no order that means something.
+    alike = dependence(losses) if in_order else 1.0
+    block = min(math.ceil(REACH * alike), len(losses) // LEAST_BLOCKS) if alike > 1 else 1
+    stretches = neighbours(losses, block)
+    return msgspec.structs.replace(
+        yard,
+        losses=profiles.numeric(name, "numeric", stretches),
+        block=block,
+        dependence=float(alike * losses.var() / (stretches.var() or 1.0)) if block > 1 else alike,
     )
 
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from workbench import bands
+from workbench.autocorrelation import neighbours
 from workbench.holdout import LEAST_ROWS, Holdout, Yardstick
 from workbench.performance_result import Judged
 from workbench.profiles import moments, support
@@ -22,15 +23,13 @@ from workbench.records import State
 from workbench.row_losses import row_losses, standard_error, weight
 from workbench.scores import Sample, higher_is_better, values
 
-# Checks of overlapping windows that a window of new predictions is worth (Pickands 1969: the square of the threshold),
-# and the parts of the budget.
+# Checks of overlapping windows that a window of new predictions is worth (Pickands 1969: the square of the threshold)
+# beside a holdout without error, and the parts of the budget.
 LOOKS = 15
 WINDOW_SHARE, STREAM_SHARE = 0.7, 0.3
 # If even so large a loss (of an error; of a score) could be chance, the rows are too few to say anything.
 BLIND = {False: 1.0, True: 0.5}
 SHORTEST = 25
-# Stretches of rows that depend on each other vary more than the holdout's dependence says: simulated, by this factor.
-MARGIN = 1.25
 # What is followed row by row where the deciding metric is no mean over rows.
 FOLLOWED = {"r2": "mse", "roc_auc": "log_loss"}
 
@@ -44,12 +43,18 @@ class Rules:
     min_loss: float
     false_alarm_rate: float
 
-    def level(self, name: str) -> float:
-        """The chance of a false alarm that one check of the window may spend on a metric."""
+    def rate(self, name: str) -> float:
+        """The false alarms that the checks of a window of new predictions may bring by a metric of the window."""
         share = 0.5 if self.watch else 1.0
-        return (
-            self.false_alarm_rate * WINDOW_SHARE / LOOKS * (share if name == self.metric else share / len(self.watch))
-        )
+        return self.false_alarm_rate * WINDOW_SHARE * (share if name == self.metric else share / len(self.watch))
+
+
+def looks(n: int, m: int) -> float:
+    """Independent checks that a window of new predictions is worth, of n rows beside a holdout of m.
+
+    Only the window's part of the error moves on, the holdout's stays: of two samples alike it is one half.
+    """
+    return max(LOOKS * m / (n + m), 1.0)
 
 
 def judge_window(sample: Sample, holdout: Holdout, rules: Rules) -> tuple[Judged, ...]:
@@ -60,7 +65,7 @@ def judge_window(sample: Sample, holdout: Holdout, rules: Rules) -> tuple[Judged
     sample : labelled rows of mature predictions, in order
     holdout : of the version that answered them
     """
-    return tuple(_judge(sample, holdout, name, rules.level(name), rules) for name in (rules.metric, *rules.watch))
+    return tuple(_judge(sample, holdout, name, rules.rate(name), rules) for name in (rules.metric, *rules.watch))
 
 
 def judge_stream(sample: Sample, holdout: Holdout, rules: Rules, window: int) -> Judged | None:
@@ -78,7 +83,7 @@ def judge_stream(sample: Sample, holdout: Holdout, rules: Rules, window: int) ->
     lengths = [length for length in lengths if length <= len(sample)]
     if name is None or not lengths:
         return None
-    rate = rules.false_alarm_rate * STREAM_SHARE / (LOOKS * len(lengths))
+    rate = rules.false_alarm_rate * STREAM_SHARE / len(lengths)
     newest = [sample.take(np.arange(len(sample) - length, len(sample))) for length in lengths]
     found = [
         _judge(part, holdout, name, rate * length / window, rules) for part, length in zip(newest, lengths, strict=True)
@@ -114,8 +119,9 @@ def since(sample: Sample, holdout: Holdout, metric: str) -> int | None:
     return int(np.argmax(sureness[: len(losses) - LEAST_ROWS + 1]))
 
 
-def _judge(sample: Sample, holdout: Holdout, name: str, level: float, rules: Rules) -> Judged:
-    """One metric of some rows beside the holdout's."""
+def _judge(sample: Sample, holdout: Holdout, name: str, rate: float, rules: Rules) -> Judged:
+    """One metric of some rows beside the holdout's, at so many false alarms in as many new rows."""
+    level = rate / looks(len(sample), holdout.n)
     value = values(sample, (name,))[name] if len(sample) else None
     yard = holdout.yardsticks.get(name)
     baseline = yard.value if yard else None
@@ -133,7 +139,7 @@ def _judge(sample: Sample, holdout: Holdout, name: str, level: float, rules: Rul
     if chance / scale > BLIND[sign < 0] and p > level:
         state = "insufficient"
     elif loss >= rules.min_loss and lost > 0:
-        state = "alarm" if p <= level else "possible" if p <= level * LOOKS else "ok"
+        state = "alarm" if p <= level else "possible" if p <= rate else "ok"
     return Judged(
         metric=name,
         state=state,
@@ -154,7 +160,7 @@ def _by_rows(sample: Sample, name: str, yard: Yardstick, level: float) -> tuple[
     losses, p = row_losses(sample, name, yard.at), yard.losses
     if losses is None or p is None or p.mean is None or p.std is None:
         return None
-    ordered = np.sort(losses)
+    ordered = np.sort(neighbours(losses, min(yard.block, len(losses))))
     mean, std = moments(ordered)
     # Of a share, the holdout's error counts as much as its denominator does here.
     size = weight(sample, name, yard.at)
@@ -162,18 +168,25 @@ def _by_rows(sample: Sample, name: str, yard: Yardstick, level: float) -> tuple[
     if not p.std and not std:
         return (1.0, 0.0, 0.0, lost) if lost <= 0 else (0.0, 0.0, 0.0, lost)
     own, own_weights = support(ordered, mean, std)
-    alike = 1 + MARGIN * (yard.dependence - 1)
-    n, m = max(len(losses) / alike, 1.0), max(p.n / alike, 1.0)
+    n, m = len(losses) / yard.dependence, p.n / yard.dependence
     share = n / (n + m)
     scale = max(p.std, std)
     points = np.concatenate([np.asarray(p.support) - p.mean, own - mean]) / scale
     weights = np.concatenate([np.asarray(p.weights) * (1 - share), own_weights * share])
     difference, z = bands.mean_curve(points[None], weights[None], np.array([n]), np.array([m]), size)
-    chance = float(ndtr(-np.interp(lost / scale, difference[0], z[0])))
-    left, typical = (float(np.interp(-ndtri(q), z[0], difference[0])) * scale / (size or 1.0) for q in (level, 0.05))
+    freedom = _freedom(points, weights, p.n / yard.block)
+    chance = float(stdtr(freedom, -np.interp(lost / scale, difference[0], z[0])))
+    reach = (-stdtrit(freedom, q) for q in (level, 0.05))
+    left, typical = (float(np.interp(t, z[0], difference[0])) * scale / (size or 1.0) for t in reach)
     if name == "rmse":
         left, typical = (math.sqrt(p.mean + max(d, 0.0)) - yard.value for d in (left, typical))
     return chance, left, typical, lost
+
+
+def _freedom(points: np.ndarray, weights: np.ndarray, m: float) -> float:
+    """Of Student's t: how surely a variance is known from m values that vary like this, by their kurtosis."""
+    variance, fourth = weights @ points**2, weights @ points**4
+    return float(2 * m / max(fourth / variance**2 - 1, 1e-6))
 
 
 def _by_errors(

@@ -7,7 +7,7 @@ import math
 from scipy.special import ndtri
 
 from workbench.holdout import LEAST_ROWS, Holdout
-from workbench.performance import BLIND, MARGIN, Rules
+from workbench.performance import BLIND, LOOKS, Rules, looks
 from workbench.performance_result import Judged, Labels, Score
 from workbench.scores import higher_is_better
 
@@ -59,14 +59,14 @@ def needed(holdout: Holdout, rules: Rules) -> int | None:
     yard = holdout.yardsticks.get(rules.metric)
     if yard is None:
         return None
-    reach = BLIND[higher_is_better(rules.metric)] * abs(yard.value) / -float(ndtri(rules.level(rules.metric)))
+    reach = BLIND[higher_is_better(rules.metric)] * abs(yard.value) / -float(ndtri(rules.rate(rules.metric) / LOOKS))
     if yard.losses is None or yard.losses.std is None:
         # Of n rows the error is that of the holdout's m rows, times the root of m / n.
         rest = reach**2 - yard.error**2
         return max(math.ceil(yard.error**2 * holdout.n / rest), LEAST_ROWS) if rest > 0 else None
     if rules.metric == "rmse":
         reach = (yard.value + reach) ** 2 - yard.value**2
-    spread = yard.losses.std**2 * (1 + MARGIN * (yard.dependence - 1))
+    spread = yard.losses.std**2 * yard.dependence
     rest = reach**2 - spread / yard.losses.n
     return max(math.ceil(spread / rest), LEAST_ROWS) if rest > 0 else None
 
@@ -82,7 +82,7 @@ def needed_beside(judged: Judged, holdout: Holdout, rules: Rules) -> int | None:
     156
     """
     yard, scale = holdout.yardsticks[judged.metric], abs(judged.baseline or 1.0)
-    reach = -float(ndtri(rules.level(judged.metric))) / scale
+    reach = -float(ndtri(rules.rate(judged.metric) / looks(judged.rows, holdout.n))) / scale
     found, wanted = (
         (chance / reach) ** 2 - yard.error**2
         for chance in (judged.chance or 0.0, BLIND[higher_is_better(judged.metric)])
