@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from workbench.evaluation import Evaluation
     from workbench.findings import Examination
     from workbench.housekeeping import Pruning
+    from workbench.panels.base import Panel
     from workbench.panels.dashboard import Dashboard
+    from workbench.panels.page import Page
     from workbench.shifts import Kind
     from workbench.transfer import Exported
     from workbench.whatif_result import SideBySide, WhatIf
@@ -52,6 +54,41 @@ class Workbench:
         from workbench.panels.dashboard import Dashboard
 
         return Dashboard(self.settings)
+
+    def health_panel(self) -> Page:
+        """The service: rate, response times, errors, workers; live, in a cell of its own."""
+        from workbench.panels.health import Health
+
+        return self._page(Health)
+
+    def drift_panel(self) -> Page:
+        """Drift of the inputs, feature by feature; live, in a cell of its own."""
+        from workbench.panels.drift import Drift
+
+        return self._page(Drift)
+
+    def performance_panel(self) -> Page:
+        """The error over time and every metric beside the holdout; live, in a cell of its own."""
+        from workbench.panels.performance import Performance
+
+        return self._page(Performance)
+
+    def retrain_panel(self) -> Page:
+        """Start, follow and stop a retrain; in a cell of its own."""
+        from workbench.panels.retrain import Retrain
+
+        return self._page(Retrain)
+
+    def versions_panel(self) -> Page:
+        """All versions, and the way to another of them; in a cell of its own."""
+        from workbench.panels.versions import Versions
+
+        return self._page(Versions)
+
+    def _page(self, panel: type[Panel]) -> Page:
+        from workbench.panels.page import Page
+
+        return Page(self.settings, panel)
 
     def to_html(self, path: Path | str) -> Path:
         """Write the report, one page that can be mailed, of what the files say now; returns where it is."""

@@ -22,8 +22,9 @@ def unlock(page, token):
     page.get_by_role("button", name="Unlock").click()
 
 
-def confirm(page):
-    page.get_by_role("button", name="Confirm").click()
+def panel(page, title):
+    """One panel of the page: several have a field for the reason, and a button to confirm."""
+    return page.locator(".wb-panel", has=page.get_by_role("heading", name=title, exact=True))
 
 
 def test_a_stakeholder_sees_how_the_model_does_and_no_request_leaves_this_machine(visited, tmp_path):
@@ -57,15 +58,16 @@ def test_an_operator_unlocks_switches_and_rolls_back(visited, site):
     expect(page.get_by_text("that is not the token")).to_be_visible()
     expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
     unlock(page, site.token)
-    page.get_by_label("Reason").fill("the <first> was better")
-    page.get_by_label("Version").select_option("first")
-    page.get_by_role("button", name="Switch to it").click()
-    confirm(page)
+    versions = panel(page, "Versions")
+    versions.get_by_label("Reason").fill("the <first> was better")
+    versions.get_by_label("Version").select_option("first")
+    versions.get_by_role("button", name="Switch to it").click()
+    versions.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("✓ done: first is live")).to_be_visible(timeout=SOON)
     expect(page.locator("tr", has_text="● live")).to_contain_text("first")
     expect(page.locator("tr", has_text="◆ switched")).to_contain_text("the <first> was better")
-    page.get_by_role("button", name="Roll back").click()
-    confirm(page)
+    versions.get_by_role("button", name="Roll back").click()
+    versions.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("✓ done: second is live")).to_be_visible(timeout=SOON)
     page.get_by_role("button", name="Lock again").click()
     expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
@@ -74,12 +76,13 @@ def test_an_operator_unlocks_switches_and_rolls_back(visited, site):
 def test_an_operator_retrains_and_sees_it_begin_and_end(visited, site):
     page, _ = visited
     unlock(page, site.token)
-    page.get_by_label("New id").fill("third")
-    page.get_by_role("button", name="Retrain").click()
-    page.get_by_role("button", name="Cancel").click()
+    retrain = panel(page, "Retrain")
+    retrain.get_by_label("New id").fill("third")
+    retrain.get_by_role("button", name="Retrain").click()
+    retrain.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("nothing was done")).to_be_visible()
-    page.get_by_role("button", name="Retrain").click()
-    confirm(page)
+    retrain.get_by_role("button", name="Retrain").click()
+    retrain.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("the retrain has started")).to_be_visible()
     expect(page.get_by_text("retraining (dashboard: by request)")).to_be_visible(timeout=SOON)
     expect(page.get_by_text("✓ retrain done: third is published")).to_be_visible(timeout=SOON)

@@ -9,6 +9,8 @@ from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.panels.commands import Result
+from workbench.panels.desk import Desk
+from workbench.panels.lock import Lock
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
@@ -65,3 +67,14 @@ def commands() -> Commands:
 @pytest.fixture
 def token(trained) -> str:
     return maintenance_token(trained.root)
+
+
+@pytest.fixture
+def lock(trained) -> Lock:
+    """Open, as in a person's own notebook."""
+    return Lock(trained, locked=False)
+
+
+@pytest.fixture
+def desk(trained, lock, commands) -> Desk:
+    return Desk(trained, lock, commands)

@@ -107,7 +107,7 @@ def test_files_that_cannot_be_read_are_told_and_the_page_stays(trained, traffic,
     def refuse():
         raise OSError("no disk")
 
-    monkeypatch.setattr(page.reader.metrics, "evaluations", refuse)
+    monkeypatch.setattr(page.desk.reader.metrics, "evaluations", refuse)
     page.refresh()
     assert "OSError: no disk" in page.status.value
     assert text(page.headline) == before
@@ -129,7 +129,7 @@ def test_what_an_error_says_is_shown_as_text(trained, monkeypatch):
     def refuse():
         raise OSError(EVIL)
 
-    monkeypatch.setattr(page.reader.metrics, "events", refuse)
+    monkeypatch.setattr(page.desk.reader.metrics, "events", refuse)
     page.refresh()
     assert "&lt;img" in page.status.value
     assert "<img" not in page.status.value

@@ -41,7 +41,7 @@ def drawn(settings, *features, previous=(), **parts):
         previous=DriftResult(state="ok", sentence="nothing before", n=100, features=previous),
         **parts,
     )
-    return Drift().draw(view(settings, check))
+    return Drift.draw(view(settings, check))
 
 
 def test_a_feature_that_has_moved_has_both_comparisons_and_its_impact_in_one_row(settings):

@@ -29,7 +29,7 @@ FEW = Traffic(requests=7, rows=7, requests_per_s=0.1, mean_s=0.02, max_s=0.0204,
 def drawn(settings, **service):
     found = ServiceResult(state="ok", sentence="all is well", **service)
     check = msgspec.structs.replace(evaluation(NOON), service=found)
-    return Health().draw(View(settings=settings, evaluations=[check]))
+    return Health.draw(View(settings=settings, evaluations=[check]))
 
 
 def rows(page):
@@ -61,4 +61,4 @@ def test_without_requests_there_is_no_table(settings):
 
 
 def test_before_the_first_check_the_panel_says_so(settings):
-    assert "no check yet" in Health().draw(View(settings=settings))
+    assert "no check yet" in Health.draw(View(settings=settings))

@@ -11,7 +11,7 @@ from workbench.sections import PerformanceSettings
 def drawn(settings, check):
     by = settings.model_copy(update={"performance": PerformanceSettings(segment="to")})
     live = Pointer(version_id="v", generation=1, activated_at=utc_text(NOON))
-    return Performance().draw(View(settings=by, evaluations=[check], live=live))
+    return Performance.draw(View(settings=by, evaluations=[check], live=live))
 
 
 def test_labels_segments_and_periods_are_told_with_their_intervals(settings):

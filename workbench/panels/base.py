@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 import traitlets as t
@@ -16,6 +16,9 @@ from workbench.errors import WorkbenchError
 from workbench.panels.view import View
 from workbench.plot_style import STATES
 from workbench.records import ALARMING, State, utc_now
+
+if TYPE_CHECKING:
+    from workbench.panels.desk import Desk
 
 log = logging.getLogger(__name__)
 STYLE = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
@@ -125,16 +128,27 @@ class Status(W.HTML):
 
 
 class Panel(W.VBox):
-    """A part of the page: `draw` turns a view into markup, and is asked only when `key` of the view has changed."""
+    """A part of the page: `draw` turns a view into markup, and is asked only when `key` of the view has changed.
+
+    Parameters
+    ----------
+    desk : Desk
+    *controls : widgets
+        Below what is drawn.
+    """
 
     title = ""
     drawn = t.Any()
 
-    def __init__(self) -> None:
+    def __init__(self, desk: Desk, *controls: W.Widget) -> None:
+        self.desk = desk
         self.body = W.HTML()
         head = [W.HTML(tag("h2", self.title))] if self.title else []
-        super().__init__([*head, self.body])
+        super().__init__([*head, self.body, *controls])
         self.add_class("wb-panel" if self.title else "wb-bare")
+
+    def poll(self) -> None:
+        """Look after what was started; called each tick, never waits."""
 
     def show(self, view: View) -> None:
         key = self.key(view)
@@ -148,6 +162,20 @@ class Panel(W.VBox):
     @staticmethod
     def draw(view: View) -> str:
         raise NotImplementedError
+
+
+def said(text: str) -> str:
+    """A line that a screen reader reads out when it changes."""
+    return f'<div class="wb-said" role="status">{tag("span", text)}</div>'
+
+
+def row(*widgets: W.Widget) -> W.HBox:
+    """Controls beside each other, on as many lines as the page's width needs."""
+    return W.HBox(widgets).add_class("wb-controls")
+
+
+def visible(widget: W.Widget, shown: bool) -> None:
+    widget.layout.display = None if shown else "none"
 
 
 def full_width(view: View) -> int:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import ipywidgets as W
 
-from workbench.panels.actions import Actions
-from workbench.panels.base import STYLE, Panel, Status, tag
+from workbench.panels.base import tag
 from workbench.panels.commands import Command, Run
 from workbench.panels.drift import Drift
 from workbench.panels.events import Events
 from workbench.panels.headline import Headline
 from workbench.panels.health import Health
+from workbench.panels.page import Page
 from workbench.panels.performance import Performance
-from workbench.panels.pulse import Pulse
+from workbench.panels.retrain import Retrain
 from workbench.panels.versions import Versions
-from workbench.panels.view import Reader
 from workbench.settings import Settings
 
 
-class Dashboard(W.VBox):
+class Dashboard(Page):
     """One workspace, live; display it in a cell or serve it with Voila.
 
     Parameters
@@ -31,53 +30,12 @@ class Dashboard(W.VBox):
     """
 
     def __init__(self, settings: Settings, *, run: Run = Command) -> None:
-        self.reader = Reader(settings)
-        self.pulse = Pulse(interval=round(settings.pages.refresh_s * 1_000))
-        self.status = Status()
-        self.headline, self.performance = Headline(), Performance()
-        self.drift, self.health = Drift(), Health()
-        self.versions, self.events = Versions(), Events()
-        self.actions = Actions(settings, self.reader.jobs, run=run)
-        self.panels: list[Panel] = [
-            self.headline, self.performance, self.drift, self.health, self.versions, self.events,
-        ]  # fmt: skip
-        heading = W.HTML(STYLE + tag("h1", settings.model.name))
-        pair = W.HBox([self.drift, self.health]).add_class("wb-pair")
         super().__init__(
-            [
-                W.HBox([heading, self.pulse]).add_class("wb-head"),
-                self.status,
-                self.headline,
-                self.performance,
-                pair,
-                self.versions,
-                self.events,
-                self.actions,
-            ]
+            settings, Headline, Performance, Drift, Health, Retrain, Versions, Events, locked=True, run=run
         )
-        self.add_class("wb")
-        self.name = settings.model.name
-        self.pulse.observe(self._tick, "tick")
-        self.refresh()
 
-    def _tick(self, change: Any) -> None:
-        self.refresh()
-        self.pulse.pong = change["new"]
-
-    def refresh(self) -> None:
-        """Read the files and draw what has changed; what fails is told in the status line."""
-        with self.status.guard("Maintenance"):
-            self.actions.poll()
-        with self.status.guard("Reading the workspace"):
-            self._show()
-
-    def _show(self) -> None:
-        view = self.reader.read(self.pulse.width)
-        for panel in self.panels:
-            with self.status.guard(panel.title or "Headline"):
-                panel.show(view)
-        with self.status.guard("Actions"):
-            self.actions.show(view)
-
-    def __repr__(self) -> str:
-        return f"Dashboard({self.name!r})"
+    def arranged(self) -> Sequence[W.Widget]:
+        self.headline, self.performance, self.drift, self.health, self.retrain, self.versions, self.events = self.panels
+        pair = W.HBox([self.drift, self.health]).add_class("wb-pair")
+        door = W.VBox([W.HTML(tag("h2", "Maintenance")), self.lock]).add_class("wb-panel")
+        return [self.headline, self.performance, pair, door, self.retrain, self.versions, self.events]

@@ -1,0 +1,68 @@
+"""A page: panels over one workspace, on one clock; the dashboard is one, and so is a single panel in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets as W
+
+from workbench.panels.base import STYLE, Panel, Status, tag
+from workbench.panels.commands import Command, Run
+from workbench.panels.desk import Desk
+from workbench.panels.lock import Lock
+from workbench.panels.pulse import Pulse
+from workbench.settings import Settings
+
+
+class Page(W.VBox):
+    """Reads the files once a tick and hands what they say to every panel.
+
+    Parameters
+    ----------
+    settings : Settings
+    *panels : type of Panel
+    locked : bool
+        Whether the maintenance token is asked for before anything is done.
+    run : callable (argv) -> Running, optional
+        How the commands behind the buttons are started.
+    """
+
+    def __init__(self, settings: Settings, *panels: type[Panel], locked: bool = False, run: Run = Command) -> None:
+        self.name = settings.model.name
+        self.lock = Lock(settings, locked=locked)
+        self.desk = Desk(settings, self.lock, run)
+        self.pulse = Pulse(interval=round(settings.pages.refresh_s * 1_000))
+        self.status = Status()
+        self.panels = [panel(self.desk) for panel in panels]
+        heading = W.HTML(STYLE + (tag("h1", self.name) if locked else ""))
+        head = W.HBox([heading, self.pulse]).add_class("wb-head")
+        super().__init__([head, self.status, *self.arranged()])
+        self.add_class("wb")
+        self.pulse.observe(self._tick, "tick")
+        self.refresh()
+
+    def arranged(self) -> Sequence[W.Widget]:
+        """Where the panels stand."""
+        return self.panels
+
+    def _tick(self, change: Any) -> None:
+        self.refresh()
+        self.pulse.pong = change["new"]
+
+    def refresh(self) -> None:
+        """Read the files and draw what has changed; what fails is told in the status line."""
+        for panel in self.panels:
+            with self.status.guard(f"{panel.title or 'Headline'}: what was started"):
+                panel.poll()
+        with self.status.guard("Reading the workspace"):
+            self._show()
+
+    def _show(self) -> None:
+        view = self.desk.reader.read(self.pulse.width)
+        for panel in self.panels:
+            with self.status.guard(panel.title or "Headline"):
+                panel.show(view)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
