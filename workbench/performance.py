@@ -119,6 +119,15 @@ def since(sample: Sample, holdout: Holdout, metric: str) -> int | None:
     return int(np.argmax(sureness[: len(losses) - LEAST_ROWS + 1]))
 
 
+def loss(sample: Sample, holdout: Holdout, metric: str) -> float | None:
+    """How much worse than on the holdout, as a share of its value; None where either has none."""
+    value = values(sample, (metric,))[metric] if len(sample) else None
+    yard = holdout.yardsticks.get(metric)
+    if value is None or yard is None:
+        return None
+    return (-1 if higher_is_better(metric) else 1) * (value - yard.value) / (abs(yard.value) or 1.0)
+
+
 def _judge(sample: Sample, holdout: Holdout, name: str, rate: float, rules: Rules) -> Judged:
     """One metric of some rows beside the holdout's, at so many false alarms in as many new rows."""
     level = rate / looks(len(sample), holdout.n)
@@ -129,25 +138,25 @@ def _judge(sample: Sample, holdout: Holdout, name: str, rate: float, rules: Rule
     if yard is None or value is None or len(sample) < LEAST_ROWS:
         return base
     sign = -1 if higher_is_better(name) else 1
+    scale = abs(yard.value) or 1.0
     compared = _by_rows(sample, name, yard, level) or _by_errors(sample, name, yard, level, value, sign)
     if compared is None:
         return base
     p, chance, typical, lost = compared
-    scale = abs(yard.value) or 1.0
-    loss = sign * (value - yard.value) / scale
+    share = sign * (value - yard.value) / scale
     state: State = "ok"
     if chance / scale > BLIND[sign < 0] and p > level:
         state = "insufficient"
-    elif loss >= rules.min_loss and lost > 0:
+    elif share >= rules.min_loss and lost > 0:
         state = "alarm" if p <= level else "possible" if p <= rate else "ok"
     return Judged(
         metric=name,
         state=state,
         value=value,
         baseline=yard.value,
-        loss=loss,
+        loss=share,
         chance=chance / scale,
-        noise=abs(loss) * scale / typical if typical > 0 else 0.0,
+        noise=abs(share) * scale / typical if typical > 0 else 0.0,
         p=p,
         limit=yard.value + sign * max(chance, rules.min_loss * scale),
         rows=len(sample),

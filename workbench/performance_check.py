@@ -16,15 +16,14 @@ import pandas as pd
 from workbench import labels, performance, performance_words
 from workbench.holdout import Holdout, by_segment, score
 from workbench.performance import Rules
-from workbench.performance_result import Judged, Labels, PerformanceResult, Score
-from workbench.records import METRICS, Actual, Metadata, Prediction, State, utc_text
+from workbench.performance_result import WORSE, Judged, Labels, PerformanceResult, Score, decide
+from workbench.records import METRICS, Actual, Metadata, Prediction, utc_text
 from workbench.scores import Sample, sample
 from workbench.settings import Settings
 
 MAX_PERIODS = 52
 # How far back, in windows, the moment is looked for from which on the loss shows.
 LOOK_BACK = 10
-WORSE: tuple[State, ...] = ("alarm", "possible")
 
 
 def rules(settings: Settings, false_alarm_rate: float) -> Rules:
@@ -169,8 +168,9 @@ def _judged(
     stream = performance.judge_stream(sample, holdout, wanted, settings.monitor.window)
     if stream is not None and stream.rows < len(sample):
         found.append(stream)
-    decided = _decided(found)
+    decided = decide(found)
     state = decided.state
+    lately = performance.loss(known.rows(window[-settings.retrain.gate_rows :]), holdout, decided.metric)
     begun, segment = None, None
     if state in WORSE:
         first = performance.since(known.rows(settled), holdout, decided.metric)
@@ -192,18 +192,11 @@ def _judged(
         state=state,
         sentence=sentence,
         loss=found[0].loss,
+        lately=lately,
+        passed=state == "alarm" and lately is not None and lately < wanted.min_loss,
         since=begun,
         judged=tuple(_dated(j, decided, begun) for j in found),
     )
-
-
-def _decided(found: Sequence[Judged]) -> Judged:
-    """The deciding metric speaks, unless another one is in alarm, or nearly, and it is not."""
-    for state in WORSE:
-        there = [judged for judged in found if judged.state == state]
-        if there:
-            return there[0] if there[0] is found[0] else min(there, key=lambda judged: judged.p)
-    return found[0]
 
 
 def _dated(judged: Judged, decided: Judged, since: str | None) -> Judged:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from workbench.records import State
+
+WORSE: tuple[State, ...] = ("alarm", "possible")
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,6 +49,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
 
 
+def decide(found: Sequence[Judged]) -> Judged:
+    """The deciding metric, which is first, speaks, unless another one is in alarm, or nearly, and it is not."""
+    for state in WORSE:
+        there = [judged for judged in found if judged.state == state]
+        if there:
+            return there[0] if there[0] is found[0] else min(there, key=lambda judged: judged.p)
+    return found[0]
+
+
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
     """How actuals come: `delays` are (seconds, share of the labels that ever come that are there by then).
 
@@ -68,7 +81,9 @@ class PerformanceResult(msgspec.Struct, frozen=True, kw_only=True):
     """Quality where actuals have come: `metrics` are of the last `n` mature predictions, `labelled` with actual.
 
     `newest` is of the window of the last predictions, provisional until its labels have had the time to come. `judged`
-    has the deciding metric first; an entry with fewer `rows` than `labelled` is of the newest rows alone.
+    has the deciding metric first; an entry with fewer `rows` than `labelled` is of the newest rows alone. `lately` is
+    the loss in the newest rows that a gate would judge a challenger by; `passed` where the alarm is of older rows, and
+    in those the loss counts no more.
     """
 
     state: State
@@ -81,6 +96,8 @@ class PerformanceResult(msgspec.Struct, frozen=True, kw_only=True):
     baseline: dict[str, float | None] = {}
     baseline_intervals: dict[str, tuple[float, float]] = {}
     loss: float | None = None
+    lately: float | None = None
+    passed: bool = False
     since: str | None = None
     judged: tuple[Judged, ...] = ()
     newest: Score | None = None

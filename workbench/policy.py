@@ -14,6 +14,7 @@ import msgspec
 from workbench.evaluation import Evaluation
 from workbench.records import Decision, Event, Phase, Pointer, parse_utc, utc_text
 from workbench.sections import RetrainSettings
+from workbench.worth import not_yet
 
 ATTEMPT, GATING = "retrain_started", "gating"
 GOING_BACK, WENT_BACK, ROLLED_BACK = "going_back", "went_back", "rolled_back"
@@ -210,7 +211,7 @@ def _cause(
     now: datetime,
 ) -> tuple[str | None, str]:
     """What asks for a retrain: the first alarm that stood in enough checks in a row, the schedule, or a lost level."""
-    trigger, why = _alarm(evaluations, settings)
+    trigger, why = _alarm(evaluations, settings, stand.last_attempt)
     if trigger is None and settings.every_days is not None and live is not None:
         last = max(stand.last_attempt or "", live.activated_at)
         due = parse_utc(last) + timedelta(days=settings.every_days)
@@ -221,14 +222,17 @@ def _cause(
     return trigger, why
 
 
-def _alarm(evaluations: Sequence[Evaluation], settings: RetrainSettings) -> tuple[str | None, str]:
+def _alarm(
+    evaluations: Sequence[Evaluation], settings: RetrainSettings, last_attempt: str | None
+) -> tuple[str | None, str]:
     if not evaluations:
         return None, "no check of the live version yet"
     suspected: str | None = None
     newest = evaluations[-1]
     virtual = not settings.virtual_drift and newest.performance.state == "ok"
+    early = not_yet(evaluations, settings.attempt_cost, last_attempt)
     for name in settings.triggers:
-        if virtual and name in INPUTS_ALONE:
+        if name in INPUTS_ALONE and (virtual or (early and not settings.virtual_drift)):
             continue
         streak = 0
         for evaluation in reversed(evaluations):
@@ -236,8 +240,10 @@ def _alarm(evaluations: Sequence[Evaluation], settings: RetrainSettings) -> tupl
                 break
             streak += 1
         if streak >= settings.checks_in_a_row:
-            return name, f"{name.replace('_', ' ')}: {triggers(newest)[name]}"
-        if streak and suspected is None:
+            if name != "performance" or early is None:
+                return name, f"{name.replace('_', ' ')}: {triggers(newest)[name]}"
+            suspected = f"suspected: performance: {triggers(newest)[name]}; {early}"
+        elif streak and suspected is None:
             told = name.replace("_", " ")
             suspected = f"suspected: {told} in alarm in {streak} of {settings.checks_in_a_row} checks in a row"
     if suspected is None and virtual and INPUTS_ALONE & triggers(newest).keys():

@@ -81,8 +81,9 @@ class RetrainSettings(Section):
     than what was held before; tried again at twice the new rows each time), `every_days` does so without one;
     `virtual_drift` is whether drift of the inputs does although the actuals of the same window show no loss (Gama et
     al. 2014). Candidates are `recipes` (which rows) x `ensembles` (default: that of [model]) and up to `past_versions`
-    that were live before. A challenger must win by `gate_margin`, in units of the metric; the limits (`max_...`) no
-    advantage outweighs. `prune` spares the newest `keep_versions`.
+    that were live before. Lost performance is reason enough once it has cost as much as `attempt_cost` predictions with
+    twice the holdout's error: as many as a gate asks for its verdict. A challenger must win by `gate_margin`, in units
+    of the metric; the limits (`max_...`) no advantage outweighs. `prune` spares the newest `keep_versions`.
     """
 
     automatic: bool = True
@@ -93,6 +94,7 @@ class RetrainSettings(Section):
     cooldown_s: float = Field(6 * 3600, ge=0)
     max_attempts_a_day: int = Field(4, ge=1)
     min_new_rows: int = Field(700, ge=1)
+    attempt_cost: float = Field(400, ge=0)
     recipes: tuple[Recipe, ...] = Field(("recent", "everything"), min_length=1)
     recent_days: float = Field(60, gt=0)
     half_life_days: float = Field(30, gt=0)
