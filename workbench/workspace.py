@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from workbench import switching
+from workbench.bars import Bar
 from workbench.errors import UnknownVersion, WorkbenchError
-from workbench.jobs import Jobs
+from workbench.jobs import OPEN, Job, Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
-from workbench.records import utc_now
+from workbench.records import Promotion, utc_now
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from workbench.shifts import Kind
     from workbench.transfer import Exported
     from workbench.whatif_result import SideBySide, WhatIf
+
+LOOK_EVERY_S = 0.2
 
 
 class Workbench:
@@ -110,6 +115,36 @@ class Workbench:
             raise UnknownVersion("no version is live; train one with `python main.py`")
         return self.monitor.check(self.versions.load(live.version_id), live.activated_at)
 
+    def retrain(self, reason: str = "by request", **options: Any) -> Job:
+        """Start a retrain in a process of its own and follow it to its end.
+
+        Parameters
+        ----------
+        reason, **options
+            As `workbench.jobs.Jobs.start` takes them: version_id, recipe, promote.
+
+        Returns
+        -------
+        Job
+            `state` "done" with what came of it in `sentence`, or how else it ended. Who stops waiting (Ctrl-C) does not
+            stop the retrain: `jobs.cancel` does.
+        """
+        job = self.jobs.start(reason=reason, by="notebook", **options)
+        with Bar("retrain") as bar:
+            while job.state in OPEN:
+                bar.step(job.stage or "starting", job.done, job.total)
+                time.sleep(LOOK_EVERY_S)
+                job = self.jobs.read(job.id)
+        return job
+
+    def activate(self, version_id: str, reason: str = "by request") -> Promotion:
+        """Make a version live, once it has been loaded and has answered as it did when it was published."""
+        return switching.activate(self.versions, self.metrics, version_id, by="notebook", reason=reason)
+
+    def rollback(self, reason: str = "by request") -> Promotion:
+        """Go back to the version that was live before."""
+        return switching.rollback(self.versions, self.metrics, by="notebook", reason=reason)
+
     def drill(self, feature: str, *, kind: Kind | None = None, size: float | None = None, **options: Any) -> Drill:
         """The fire drill: would a shift of this kind and size in a copy of the window raise the alarm?
 
@@ -120,7 +155,9 @@ class Workbench:
         """
         from workbench.drill import rehearse
 
-        return rehearse(self.settings, self.metrics, self.versions, feature, kind=kind, size=size, **options)
+        with Bar("stretches of the reference") as bar:
+            options.setdefault("progress", bar.to)
+            return rehearse(self.settings, self.metrics, self.versions, feature, kind=kind, size=size, **options)
 
     def backtest(self, *, data: str | None = None, **options: Any) -> BacktestResult:
         """Had these settings been on over a labelled history: what would have been done, and would it have helped?
@@ -132,8 +169,10 @@ class Workbench:
         """
         from workbench.backtest import Backtest
 
-        running = {name: options.pop(name) for name in ("progress", "fresh") if name in options}
-        return Backtest(self.settings, data=data, **options).run(**running)
+        fresh = options.pop("fresh", False)
+        with Bar("backtest", unit=" rows") as bar:
+            progress = options.pop("progress", bar.to)
+            return Backtest(self.settings, data=data, **options).run(progress, fresh=fresh)
 
     @overload
     def compare(self) -> Comparison: ...
@@ -170,7 +209,8 @@ class Workbench:
         """Look over everything in the workspace: what is wrong, where, and what to do; nothing is written."""
         from workbench.doctor import examine
 
-        return examine(self.settings.root)
+        with Bar(unit="B", unit_scale=True) as bar:
+            return examine(self.settings.root, progress=bar.step)
 
     def prune(self, *, keep: int | None = None, yes: bool = False, damaged: bool = False) -> Pruning:
         """Delete what has had its time: old versions, unused training rows, records beyond `history`.
@@ -190,14 +230,16 @@ class Workbench:
         """Write the workspace into one .tar.gz file; see `workbench.transfer.export`."""
         from workbench.transfer import export
 
-        return export(self.settings, path, records=records, data_mb=data_mb)
+        with Bar(unit="B", unit_scale=True) as bar:
+            return export(self.settings, path, records=records, data_mb=data_mb, progress=bar.step)
 
     @classmethod
     def import_(cls, path: Path | str, root: Path | str) -> Workbench:
         """The workspace that an export makes in an empty folder; see `workbench.importing.import_workspace`."""
         from workbench.importing import import_workspace
 
-        return cls.open(import_workspace(path, root).root)
+        with Bar(unit="B", unit_scale=True) as bar:
+            return cls.open(import_workspace(path, root, progress=bar.step).root)
 
     def __repr__(self) -> str:
         live = self.versions.live()

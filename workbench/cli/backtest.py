@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,9 +100,8 @@ def _run(
 ) -> BacktestResult:
     import logging
 
-    from tqdm import tqdm
-
     from workbench.backtest import Backtest
+    from workbench.bars import Bar
     from workbench.policies import axis, from_files, grid, yardstick
     from workbench.settings import find_root, load_settings
 
@@ -126,13 +124,8 @@ def _run(
         policies = grid(workspace, told)
     test = Backtest(workspace, data=data, policies=policies, jobs=jobs)
     # A few seconds of silence is how long the first training takes.
-    with tqdm(desc="backtest", unit=" rows", file=sys.stderr, leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return test.run(progress, fresh=fresh)
+    with Bar("backtest", unit=" rows") as bar:
+        return test.run(bar.to, fresh=fresh)
 
 
 def _figures(result: BacktestResult, context: typer.Context) -> Path | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from workbench.bars import Bar
 from workbench.cli.show import By, Json, print_json, print_table, when
 
 MB = 2**20
@@ -31,8 +29,8 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
     """
     from workbench.doctor import examine
 
-    with _bar() as progress:
-        found = examine(context.obj, progress=progress)
+    with Bar(unit="B", unit_scale=True) as bar:
+        found = examine(context.obj, progress=bar.step)
     if as_json:
         print_json(found)
     else:
@@ -124,9 +122,9 @@ def export(
     from workbench.settings import load_settings
     from workbench.transfer import export as export_workspace
 
-    with _bar() as progress:
+    with Bar(unit="B", unit_scale=True) as bar:
         done = export_workspace(
-            load_settings(context.obj), file, records=not without_records, data_mb=data_mb, progress=progress
+            load_settings(context.obj), file, records=not without_records, data_mb=data_mb, progress=bar.step
         )
     if as_json:
         print_json(done)
@@ -150,26 +148,11 @@ def import_(
 
     # Not as for other commands, which look for a workspace further up: here there is to be none yet.
     folder = root or context.obj or os.environ.get("WORKBENCH_ROOT") or "."
-    with _bar() as progress:
-        done = import_workspace(file, folder, progress=progress)
+    with Bar(unit="B", unit_scale=True) as bar:
+        done = import_workspace(file, folder, progress=bar.step)
     if as_json:
         print_json(done)
         return
     for note in done.notes:
         print(f"note: {note}")
     print(f"{done.root}: the workspace of {done.model} as it was at {when(done.exported_at)}, {done.files} files")
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress in bytes on stderr, where that is a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(stage: str, done: int, total: int) -> None:
-            bar.total = max(total, done)
-            bar.set_description_str(stage, refresh=False)
-            bar.update(done - bar.n)
-
-        yield progress

@@ -255,12 +255,11 @@ def with_bar(sender: Replay) -> Iterator[int]:
     """Iterate a replay behind a progress bar on stderr."""
     import sys
 
-    from tqdm import tqdm
+    from workbench.bars import Bar
 
-    quiet = not sys.stderr.isatty()
-    with tqdm(
-        total=len(sender), unit=" rows", desc="traffic", mininterval=10 if quiet else 0.2, file=sys.stderr
-    ) as bar:
+    # What is written into a log has a line now and then.
+    pace = 0.2 if sys.stderr.isatty() else 10
+    with Bar("traffic", total=len(sender), unit=" rows", mininterval=pace, leave=True, disable=False) as bar:
         for sent in sender:
-            bar.update(sent - bar.n)
+            bar.to(sent, len(sender))
             yield sent

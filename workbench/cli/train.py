@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, cast
@@ -79,24 +78,20 @@ def _cancel(number: int, frame: FrameType | None) -> None:
 
 
 class _Bar:
-    """Progress as a bar on stderr."""
+    """Progress as a bar on stderr, which a log gets, too."""
 
     def __enter__(self) -> _Bar:
-        from tqdm import tqdm
+        from workbench.bars import Bar
 
-        self._bar = tqdm(
-            bar_format="{desc:<28} {bar:20} {n_fmt}/{total_fmt} {elapsed}<{remaining}", file=sys.stderr, leave=False
-        )
+        line = "{desc:<28} {bar:20} {n_fmt}/{total_fmt} {elapsed}<{remaining}"
+        self._bar = Bar(bar_format=line, mininterval=0, disable=False)
         return self
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.n = done
-        self._bar.set_description_str(stage)
+        self._bar.step(stage, done, total)
 
     def finish(self, outcome: Outcome) -> None:
-        self._bar.n = self._bar.total
-        self._bar.refresh()
+        """A bar has nothing to keep."""
 
     def __exit__(self, *error: object) -> None:
         self._bar.close()

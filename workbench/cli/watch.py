@@ -157,8 +157,7 @@ def drill(
     as_json: Json = False,
 ) -> None:
     """Fire drill: put a shift into a copy of the window and see whether the alarm fires. Exit code 1 if it does not."""
-    from tqdm import tqdm
-
+    from workbench.bars import Bar
     from workbench.drill import rehearse
     from workbench.metrics_store import MetricsStore
     from workbench.settings import load_settings
@@ -166,12 +165,7 @@ def drill(
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
-    with tqdm(total=rounds, desc="stretches of the reference", leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with Bar("stretches of the reference", total=rounds) as bar:
         done = rehearse(
             settings,
             MetricsStore.of(settings),
@@ -181,7 +175,7 @@ def drill(
             size=size,
             rounds=rounds,
             seed=seed,
-            progress=progress,
+            progress=bar.to,
         )
     if as_json:
         print_json(done)
