@@ -13,8 +13,8 @@ from sklearn import config_context
 
 from workbench.backtest_result import BacktestResult, Course, PeriodScore, Recovered
 from workbench.courses import Plan, Played
+from workbench.label_words import span
 from workbench.labelled_history import History
-from workbench.labels import span
 from workbench.records import utc_text
 from workbench.recovery import Left, Share, chosen, left_out, recovered, stretches, undominated
 from workbench.row_losses import standard_error

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from workbench.label_words import span
 from workbench.performance_result import Labels
 from workbench.records import Actual, Prediction, parse_utc, utc_text
 
 CURVE = 20
-# Of these shares of the actuals it is told how long they took.
-SHARES = (0.25, 0.5, 0.75, 0.95)
 NEWEST = 20_000
 # Shown when a part of the predictions has this much less of its labels than the rest, and chance hardly does that.
 MIN_GAP = 0.05
@@ -177,31 +176,3 @@ def _parts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
         codes = np.where(codes < 0, len(common), codes)
         words = [*(f"is {value}" for value in common), "is rare"]
     return np.where(missing, len(words), codes), [*words, "is missing"]
-
-
-def curve_told(told: Labels) -> str:
-    """How long actuals usually take, in words; empty while none has come.
-
-    >>> curve_told(Labels(sentence="", delays=((60.0, 0.3), (3600.0, 0.9), (7200.0, 1.0))))
-    'of the actuals that come, 25% do within 60 s, 50% within 60 min, 75% within 60 min, 95% within 2 h'
-    """
-    if not told.delays:
-        return ""
-    within = [next(seconds for seconds, share in told.delays if share >= q - 1e-9) for q in SHARES]
-    parts = [
-        f"{q:.0%}{'' if i else ' do'} within {span(s)}" for i, (q, s) in enumerate(zip(SHARES, within, strict=True))
-    ]
-    return f"of the actuals that come, {', '.join(parts)}"
-
-
-def span(seconds: float) -> str:
-    """A duration as people say it.
-
-    >>> [span(s) for s in (0.25, 90.0, 7200.0, 200_000.0)]
-    ['0.25 s', '90 s', '2 h', '2.31 days']
-    """
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    if seconds < 7_200:
-        return f"{seconds / 60:.3g} min"
-    return f"{seconds / 3_600:.3g} h" if seconds < 172_800 else f"{seconds / 86_400:.3g} days"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.evaluation import FeatureProfile, OutputProfile
-from workbench.features import align
 from workbench.records import Metadata, Schema
 
 if TYPE_CHECKING:
@@ -51,6 +50,9 @@ class LoadedVersion(Reference):
     @cached_property
     def sample(self) -> pd.DataFrame:
         """Rows of the reference, in event time where there is one; inputs only, as `features.align` gives them."""
+        # Here, and not above: who only looks at versions does not need pandas.
         import pandas as pd
+
+        from workbench.features import align
 
         return align(pd.read_parquet(self.folder / "sample.parquet"), self.schema)

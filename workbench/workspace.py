@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,7 +12,6 @@ from workbench.bars import Bar
 from workbench.errors import UnknownVersion, WorkbenchError
 from workbench.jobs import OPEN, Job, Jobs
 from workbench.metrics_store import MetricsStore
-from workbench.monitor import ModelMonitor
 from workbench.records import Promotion, utc_now
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.evaluation import Evaluation
     from workbench.findings import Examination
     from workbench.housekeeping import Pruning
+    from workbench.monitor import ModelMonitor
     from workbench.panels.base import Panel
     from workbench.panels.dashboard import Dashboard
     from workbench.panels.page import Page
@@ -46,13 +47,20 @@ class Workbench:
         self.settings = settings
         self.metrics = MetricsStore.of(settings)
         self.versions = VersionStore(settings.versions_dir)
-        self.monitor = ModelMonitor(self.metrics, settings)
         self.jobs = Jobs(settings, self.metrics)
 
     @classmethod
     def open(cls, root: Path | str | None = None) -> Workbench:
         """The workspace in `root`; else in `WORKBENCH_ROOT`, else in the current folder."""
         return cls(load_settings(root))
+
+    @cached_property
+    def monitor(self) -> ModelMonitor:
+        """Records predictions and actuals, and checks them."""
+        # Here, and not above: who only looks, as the kernel of a dashboard does, needs neither pandas nor scipy.
+        from workbench.monitor import ModelMonitor
+
+        return ModelMonitor(self.metrics, self.settings)
 
     def dashboard(self) -> Dashboard:
         """The dashboard, live; display it in a cell."""

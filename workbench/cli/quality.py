@@ -17,7 +17,7 @@ PERIODS_SHOWN = 10
 
 def print_quality(evaluation: Evaluation) -> None:
     """Everything a check says of the model's quality."""
-    from workbench.labels import curve_told
+    from workbench.label_words import curve_told
 
     performance = evaluation.performance
     if performance.metrics:

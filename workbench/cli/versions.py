@@ -135,7 +135,7 @@ def _lines(*told: object) -> str:
 
 def _live(tenure: Tenure) -> str:
     from workbench.comparison_result import seconds
-    from workbench.labels import span
+    from workbench.label_words import span
 
     if not tenure.live:
         return "never"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.labels import curve_told
+from workbench.label_words import curve_told
 from workbench.panels.base import Markup, Panel, full_width, number, table, tag
 from workbench.panels.view import View
 from workbench.performance_result import PerformanceResult
