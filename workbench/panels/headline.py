@@ -1,36 +1,16 @@
-"""The headline: which model, which version, how it does, in cards; and what the maintainer last decided."""
+"""The headline: how the model does in a sentence, the figures in cards, and what the maintainer last decided."""
 
 from __future__ import annotations
 
 from workbench.evaluation import ServiceResult
 from workbench.panels.base import Markup, Panel, clock, number, tag
+from workbench.panels.state_line import state_line, state_of
 from workbench.panels.view import View
 from workbench.plot_style import short_id
-from workbench.records import ALARMING, State
-
-# state: glyph, word, class; never colour alone. The first one that any part is in is that of the whole.
-STATES: dict[State, tuple[str, str, str]] = {
-    "broken": ("✖", "broken data", "wb-bad"),
-    "alarm": ("▲", "alarm", "wb-bad"),
-    "drift": ("▲", "drift", "wb-bad"),
-    "possible": ("△", "possible trouble", "wb-wait"),
-    "ok": ("✓", "healthy", "wb-good"),
-    "insufficient": ("●", "too little data", "wb-wait"),
-}
-# What the parts are called in a sentence, and what is said of them.
-PARTS = {"drift": "inputs", "model": "the model's view", "estimate": "estimated performance"}
-SAID: dict[State, str] = {
-    "broken": "{} broken",
-    "alarm": "{} in alarm",
-    "drift": "drift of {}",
-    "possible": "{} possibly off",
-    "ok": "{} ok",
-    "insufficient": "{} insufficient",
-}
 
 
 class Headline(Panel):
-    """Cards and the last decision's sentence."""
+    """The state's sentence, cards, and the last decision's sentence."""
 
     def key(self, view: View) -> object:
         phase = view.standing.phase if view.standing else None
@@ -39,26 +19,7 @@ class Headline(Panel):
     @staticmethod
     def draw(view: View) -> str:
         cards = "".join(_card(*card) for card in _cards(view))
-        return f'<dl class="wb-cards" style="margin:0">{cards}</dl>{_sentences(view)}'
-
-
-def state_of(view: View) -> tuple[str, str, str, str]:
-    """Glyph, word, class and sentence of the live version as a whole."""
-    if view.live is None:
-        return "○", "nothing live", "wb-wait", "no version is live"
-    if view.current is None:
-        return "○", "no check yet", "wb-wait", "the live version has not been checked yet"
-    named: dict[State, list[str]] = {}
-    for name, part in view.current.verdicts.items():
-        named.setdefault(part.state, []).append(PARTS.get(name, name))
-    # That the few values there are look sound is no health.
-    if named.get("ok") == ["data"]:
-        del named["ok"]
-    for state, (glyph, word, css) in STATES.items():
-        if state in named:
-            told = [s for s in STATES if s in named and s in ALARMING] or [state]
-            return glyph, word, css, "; ".join(SAID[s].format(", ".join(named[s])) for s in told)
-    return "○", "no check yet", "wb-wait", ""
+        return f'{state_line(view)}<dl class="wb-cards">{cards}</dl>{_sentences(view)}'
 
 
 def _cards(view: View) -> list[tuple[str, object, str, str]]:

@@ -10,9 +10,10 @@ from workbench.files import replace_whole
 from workbench.panels.base import STYLE, Markup, Panel, clock, tag
 from workbench.panels.drift import Drift
 from workbench.panels.events import Events
-from workbench.panels.headline import Headline, state_of
+from workbench.panels.headline import Headline
 from workbench.panels.health import Health
 from workbench.panels.performance import Performance
+from workbench.panels.state_line import state_of
 from workbench.panels.versions import Versions
 from workbench.panels.view import Reader, View
 from workbench.records import utc_text
