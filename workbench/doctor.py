@@ -22,6 +22,7 @@ from workbench.records import utc_now, utc_text
 from workbench.sections import MonitorSettings
 from workbench.settings import FILE, Settings, find_root, load_settings
 from workbench.tokens import FILE as TOKEN
+from workbench.tokens import VIEWER_FILE
 
 Progress = Callable[[str, int, int], None]
 LEAST_FREE = 0.05
@@ -173,7 +174,7 @@ def _permissions(case: Case) -> Iterator[Finding]:
         elif folder != case.root and folder.stat().st_mode & stat.S_IWOTH:
             what = "every user of this machine can write into it; a model is a pickle, and runs what it is told"
             yield _problem("permissions", what, case.named(folder), f"chmod o-w {folder}")
-    tokens = [case.root / TOKEN]
+    tokens = [case.root / TOKEN, case.root / VIEWER_FILE]
     if case.settings and case.settings.service.predict_token_file:
         tokens.append(case.root / case.settings.service.predict_token_file)
     for token in tokens:

@@ -1,4 +1,8 @@
-"""The maintenance token: made at first start, kept in a file that only its owner can read, never on a command line."""
+"""Tokens: made at first start, kept in files that only their owner can read, never on a command line.
+
+The maintenance token opens all that changes anything; the viewer's lets a person look at the dashboard, where that
+answers other machines, too.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,20 @@ from pathlib import Path
 from workbench.files import replace_whole
 
 FILE = ".workbench-token"
+VIEWER_FILE = ".workbench-viewer-token"
 
 
 def maintenance_token(root: Path, *, rotate: bool = False) -> str:
     """The workspace's token; made if there is none, and made anew if it is to rotate."""
-    path = root / FILE
+    return _token(root / FILE, rotate)
+
+
+def viewer_token(root: Path, *, rotate: bool = False) -> str:
+    """As `maintenance_token`, of those who may look at the dashboard from another machine."""
+    return _token(root / VIEWER_FILE, rotate)
+
+
+def _token(path: Path, rotate: bool) -> str:
     if not rotate:
         token = read_token(path)
         if token:

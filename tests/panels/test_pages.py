@@ -6,7 +6,9 @@ from pathlib import Path
 
 import nbformat
 
+from tests.conftest import make_workspace
 from workbench.cli.pages import lab_process, voila_process
+from workbench.tokens import maintenance_token, viewer_token
 
 
 def test_voila_serves_a_folder_that_holds_the_dashboard_alone(settings, tmp_path):
@@ -46,3 +48,18 @@ def test_jupyterlab_does_not_ask_to_fetch_news(settings):
     folder = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]
     told = json.loads((Path(folder) / "labconfig" / "page_config.json").read_text())
     assert told["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
+
+
+def test_a_dashboard_for_other_machines_asks_for_a_token_that_is_on_no_command_line_and_in_no_served_file(tmp_path):
+    settings = make_workspace(tmp_path / "ws", extra='[pages]\nhost = "0.0.0.0"\n')
+    argv, environment = voila_process(settings, tmp_path / "run")
+    token = viewer_token(settings.root)
+    assert environment["JUPYTER_TOKEN"] == token != maintenance_token(settings.root)
+    assert json.loads((tmp_path / "run" / "voila.json").read_text())["Voila"]["auto_token"] is True
+    assert token not in " ".join(argv)
+    assert not [p for p in (tmp_path / "run").iterdir() if token in p.read_text()]
+
+
+def test_a_dashboard_for_this_machine_alone_asks_for_none(settings, tmp_path):
+    assert "JUPYTER_TOKEN" not in voila_process(settings, tmp_path)[1]
+    assert json.loads((tmp_path / "voila.json").read_text())["Voila"]["auto_token"] is False

@@ -133,12 +133,17 @@ def init(
 def token(
     context: typer.Context,
     rotate: Annotated[bool, typer.Option(help="Make a new one; the old one ends at once.")] = False,
+    viewer: Annotated[
+        bool,
+        typer.Option(help="The one that shows the dashboard to other machines ([pages] host)."),
+    ] = False,
 ) -> None:
     """Show the maintenance token (and make one if there is none)."""
     from workbench.settings import load_settings
-    from workbench.tokens import maintenance_token
+    from workbench.tokens import maintenance_token, viewer_token
 
-    print(maintenance_token(load_settings(context.obj).root, rotate=rotate))
+    kind = viewer_token if viewer else maintenance_token
+    print(kind(load_settings(context.obj).root, rotate=rotate))
 
 
 def _time_column(frame: pd.DataFrame) -> str | None:

@@ -5,11 +5,14 @@ Both return a command and what its environment needs besides the caller's; start
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workbench.tokens import viewer_token
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -36,7 +39,14 @@ def voila_config(settings: Settings) -> dict[str, Any]:
     """voila.json: pages ready when asked for, kernels that end with their page, and nothing served but the page."""
     pages = settings.pages
     return {
-        "Voila": {"ip": pages.host, "port": pages.dashboard_port, "port_retries": 0, "open_browser": False},
+        "Voila": {
+            "ip": pages.host,
+            "port": pages.dashboard_port,
+            "port_retries": 0,
+            "open_browser": False,
+            # The token itself is in the environment, where the default looks for it.
+            "auto_token": not private(pages.host),
+        },
         "VoilaConfiguration": {
             "template": "workbench",
             "theme": "light",
@@ -56,6 +66,18 @@ def voila_config(settings: Settings) -> dict[str, Any]:
     }
 
 
+def private(host: str) -> bool:
+    """Whether an address answers this machine alone; to others a page is shown by token only.
+
+    >>> private("127.0.0.1"), private("localhost"), private("0.0.0.0"), private("model.example.org")
+    (True, True, False, False)
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[str, str]]:
     """The dashboard's server.
 
@@ -73,12 +95,14 @@ def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[st
     """
     import nbformat
 
-    run_dir.mkdir(parents=True, exist_ok=True)
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     notebook = run_dir / "dashboard.ipynb"
     nbformat.write(dashboard_notebook(), notebook)
     (run_dir / "voila.json").write_text(json.dumps(voila_config(settings), indent=2), encoding="utf-8")
     argv = [sys.executable, "-m", "voila", str(notebook), f"--Voila.config_file_paths={run_dir}"]
     environment = {"WORKBENCH_ROOT": str(settings.root)}
+    if not private(settings.pages.host):
+        environment["JUPYTER_TOKEN"] = viewer_token(settings.root)
     if TEMPLATES.is_dir():
         # Installed, the template lies where Jupyter looks anyway.
         environment["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))

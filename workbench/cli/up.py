@@ -73,7 +73,7 @@ def up(
             addresses = _addresses(settings)
             _wait(supervisor, addresses)
             if not supervisor.stopping:
-                _print_addresses({name: url for name, (url, _) in addresses.items()}, logs, as_json)
+                _print_addresses({name: url for name, (url, _) in addresses.items()}, logs, as_json, pages.host)
             if demo:
                 _play(settings, supervisor, as_json)
             if not demo or sys.stdin.isatty():
@@ -118,13 +118,17 @@ def _wait(supervisor: Supervisor, addresses: dict[str, tuple[str, str]]) -> None
             supervisor.until(partial(answers, url + path), f"{name} at {url}")
 
 
-def _print_addresses(addresses: dict[str, str], logs: Path, as_json: bool) -> None:
+def _print_addresses(addresses: dict[str, str], logs: Path, as_json: bool, host: str) -> None:
+    from workbench.cli.pages import private
+
     if as_json:
         print_json({"addresses": addresses, "logs": str(logs)})
         sys.stdout.flush()
         return
     rows = list(addresses.items())
     rows.append(("token", "python main.py token   (maintenance, dashboard buttons, JupyterLab login)"))
+    if not private(host):
+        rows.append(("viewer token", "python main.py token --viewer   (the dashboard asks other machines for it)"))
     rows.append(("logs", str(logs)))
     print_table("up", ["", ""], rows)
     sys.stdout.flush()
