@@ -10,7 +10,8 @@ from sklearn.linear_model import Ridge
 
 from tests.conftest import trips, until
 from tests.histories import rates, stable, workspace
-from workbench.backtest import NEVER, Backtest, recorded, results
+from workbench.backtest import NEVER, Backtest, recorded
+from workbench.backtest_records import results
 from workbench.errors import DataError, SettingsError, WorkbenchError
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -251,6 +252,16 @@ def test_policies_laid_over_a_workspace_are_held_beside_the_workspace_in_any_ord
     assert yardstick(tmp_path, from_files(tmp_path, files[::-1])) == settings
     (alone,) = from_files(tmp_path, files[:1]).values()
     assert yardstick(tmp_path, {"eager": alone}) == alone
+
+
+def test_policies_that_agree_on_how_to_be_played_are_held_beside_that(tmp_path):
+    settings = workspace(tmp_path, stable(600))
+    for name, days in (("eager", 5), ("slow", 20)):
+        (tmp_path / f"{name}.toml").write_text(f"[retrain]\nrecent_days = {days}\n[backtest]\ndelay = '2D'\n")
+    policies = from_files(tmp_path, [str(tmp_path / f"{name}.toml") for name in ("eager", "slow")])
+    beside = yardstick(tmp_path, policies)
+    assert (beside.backtest.delay, beside.retrain) == ("2D", settings.retrain)
+    assert [plan.name for plan in Backtest(beside, policies=policies).plans][:2] == ["eager", "slow"]
 
 
 def test_of_policies_that_did_the_same_the_one_that_changes_least_is_picked(tmp_path):

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from workbench import backtest_score, history_source, labels
+from workbench import backtest_records, backtest_score, history_source, labels
 from workbench.backtest_result import BacktestResult
 from workbench.courses import Plan, Played, play, row_of, said
 from workbench.errors import DataError, SettingsError, WorkbenchError
@@ -81,7 +81,7 @@ class Backtest:
             settings = settings.model_copy(update={"backtest": told})
         self.settings = settings
         self.policies = dict(policies or {"policy": settings})
-        self.folder = Path(folder) if folder is not None else settings.metrics_dir / "backtests"
+        self.folder = Path(folder) if folder is not None else backtest_records.folder(settings)
         self.jobs = jobs or os.cpu_count() or 1
         for name, policy in self.policies.items():
             _check_alike(name, policy, settings)
@@ -99,13 +99,17 @@ class Backtest:
             Plan(NEVER, "never", own, here / "never"),
         ]
 
-    def run(self, progress: Progress = lambda done, total: None, *, fresh: bool = False) -> BacktestResult:
+    def run(
+        self, progress: Progress = lambda done, total: None, *, fresh: bool = False, alone: bool = False
+    ) -> BacktestResult:
         """Play all courses and score them; one that was stopped goes on where it was.
 
         Parameters
         ----------
         fresh : bool
             Begin anew, whatever lies there unfinished.
+        alone : bool
+            This process does nothing else, so that a page may end it.
 
         Raises
         ------
@@ -116,7 +120,13 @@ class Backtest:
             if fresh:
                 shutil.rmtree(self._work, ignore_errors=True)
             try:
-                return self._run(progress)
+                with backtest_records.telling(self.folder, tuple(self.policies), alone=alone) as tell:
+
+                    def told(done: int, total: int) -> None:
+                        tell(done, total)
+                        progress(done, total)
+
+                    return self._run(told)
             except (DataError, SettingsError):
                 # Where nothing could be played, there is nothing to go on with.
                 if not any(row_of(plan) for plan in self.plans):
@@ -278,14 +288,3 @@ def observed_delays(settings: Settings) -> labels.Curve:
     """How long labels took in a workspace."""
     metrics = MetricsStore.of(settings)
     return labels.delay_curve(metrics.history(), first_of_each(metrics.actuals()), now=utc_text(utc_now()))
-
-
-def results(settings: Settings) -> list[BacktestResult]:
-    """The backtests of a workspace that came to their end, oldest first."""
-    found = []
-    for path in sorted((settings.metrics_dir / "backtests").glob("[!.]*.json")):
-        try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=BacktestResult))
-        except msgspec.DecodeError as error:
-            raise WorkbenchError(f"{path} is no backtest result: {error}; delete it") from error
-    return found

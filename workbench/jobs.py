@@ -18,8 +18,8 @@ from typing import Literal
 
 import filelock
 import msgspec
-import psutil
 
+from workbench import processes
 from workbench.errors import Busy, WorkbenchError
 from workbench.files import replace_whole
 from workbench.material import material
@@ -136,7 +136,7 @@ class Jobs:
             by=by,
             started_at=utc_text(self.clock()),
             pid=process.pid,
-            pid_created=psutil.Process(process.pid).create_time(),
+            pid_created=processes.born(process.pid),
             version_id=version_id,
         )
         if not self._path(job_id).exists():
@@ -215,9 +215,4 @@ class Jobs:
 
 def alive(job: Job) -> bool:
     """Whether the process of a job is still there."""
-    try:
-        process = psutil.Process(job.pid)
-        # A number may be given out again: the time of birth tells one process from another.
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - job.pid_created) < 1
-    except psutil.NoSuchProcess:
-        return False
+    return processes.alive(job.pid, job.pid_created)

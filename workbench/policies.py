@@ -33,7 +33,8 @@ def yardstick(root: Path, policies: Mapping[str, Settings]) -> Settings:
     if len(policies) > 1 and (root / FILE).is_file():
         workspace = load_settings(root)
         if all(policy.model == workspace.model for policy in policies.values()):
-            return workspace
+            # They are played over one history: where they agree on another than the workspace's, over that.
+            return workspace.model_copy(update={"backtest": first.backtest})
     return first
 
 

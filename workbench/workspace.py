@@ -98,6 +98,12 @@ class Workbench:
 
         return self._page(Versions)
 
+    def backtest_panel(self) -> Page:
+        """Try other thresholds on a labelled history, and look at what came of earlier tries; in a cell of its own."""
+        from workbench.panels.backtest import Backtest
+
+        return self._page(Backtest)
+
     def _page(self, panel: type[Panel]) -> Page:
         from workbench.panels.page import Page
 

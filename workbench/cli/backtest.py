@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.show import Json, number, print_json, print_table, when
+from workbench.cli.show import Aside, Json, number, print_json, print_table, step_aside, when
 from workbench.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -42,11 +42,14 @@ def backtest(
     fresh: Fresh = False,
     jobs: Workers = None,
     as_json: Json = False,
+    aside: Aside = False,
 ) -> None:
     """Had this policy been on, what would it have done, and would it have helped? Exit code 1 if it did harm.
 
     Beside never retraining and retraining every period. A run that was stopped goes on when it is called again.
     """
+    if aside:
+        step_aside()
     result = _run(context, data, settings, grid, fresh, jobs)
     figure = _figures(result, context)
     if as_json:
@@ -125,7 +128,7 @@ def _run(
     test = Backtest(workspace, data=data, policies=policies, jobs=jobs)
     # A few seconds of silence is how long the first training takes.
     with Bar("backtest", unit=" rows") as bar:
-        return test.run(bar.to, fresh=fresh)
+        return test.run(bar.to, fresh=fresh, alone=True)
 
 
 def _figures(result: BacktestResult, context: typer.Context) -> Path | None:

@@ -19,7 +19,7 @@ By = Annotated[str, typer.Option(hidden=True)]
 Rows = Annotated[
     int | None, typer.Option("--rows", help="About how many recorded inputs, the newest; default: a window of them.")
 ]
-Aside = Annotated[bool, typer.Option(hidden=True, help="Run by the service.")]
+Aside = Annotated[bool, typer.Option(hidden=True, help="Run by the service or a page.")]
 NICENESS = 19
 
 
