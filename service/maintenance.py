@@ -162,7 +162,12 @@ async def check(request: Request) -> Response:
 def retrain(request: Request, body: RetrainRequest) -> Response:
     """Start a retrain in a process of its own; 409 while one runs."""
     job = _jobs(request).start(
-        reason=body.reason, by=BY, version_id=body.version_id, promote=body.promote, recipe=body.recipe
+        reason=body.reason,
+        by=BY,
+        version_id=body.version_id,
+        promote=body.promote,
+        recipe=body.recipe,
+        ensemble=body.ensemble,
     )
     return reply(job, 202)
 

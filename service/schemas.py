@@ -75,7 +75,8 @@ class Reason(Body):
 
 class RetrainRequest(Reason):
     version_id: str | None = Field(None, max_length=64)
-    recipe: str | None = Field(None, max_length=64)
+    recipe: str | None = Field(None, max_length=64, description="Only this one of [retrain] recipes.")
+    ensemble: str | None = Field(None, max_length=200, description="Only this one of [retrain] ensembles.")
     promote: Literal["gate", "always", "never"] = "gate"
 
 

@@ -78,7 +78,7 @@ def test_an_unknown_job_is_named(jobs, wanted):
 
 
 def test_a_wrong_id_or_recipe_is_refused_before_a_process_starts(jobs):
-    for wrong in ({"version_id": "../up"}, {"recipe": "nope"}):
+    for wrong in ({"version_id": "../up"}, {"recipe": "nope"}, {"ensemble": "os:system"}):
         with pytest.raises(WorkbenchError):
             jobs.start(reason="r", by="test", **wrong)
     assert jobs.all() == []

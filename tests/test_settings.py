@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import make_workspace
 from workbench.errors import SettingsError
-from workbench.settings import load_settings, with_recipe
+from workbench.settings import load_settings, with_choice, with_values
 
 
 def append(folder, text: str) -> None:
@@ -84,9 +84,18 @@ def test_both_shipped_settings_are_valid():
 
 
 def test_a_request_can_only_choose_a_configured_recipe(settings):
-    assert with_recipe(settings, "recent").retrain.recipes == ("recent",)
+    assert with_choice(settings, recipe="recent").retrain.recipes == ("recent",)
     with pytest.raises(SettingsError, match="'os:system' is not among"):
-        with_recipe(settings, "os:system")
+        with_choice(settings, recipe="os:system")
+
+
+def test_a_request_can_only_choose_a_configured_ensemble(settings):
+    both = with_values(settings, {"retrain.ensembles": ("voting", "tests.test_candidates:knn")})
+    assert with_choice(both, ensemble="voting").ensembles == ("voting",)
+    assert with_choice(both).ensembles == both.ensembles
+    assert with_choice(settings, ensemble="voting").ensembles == ("voting",)
+    with pytest.raises(SettingsError, match=r"'os:system' is not among .* ensembles: voting, tests"):
+        with_choice(both, ensemble="os:system")
 
 
 def test_a_folder_inside_a_workspace_stands_for_it(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -128,6 +129,21 @@ def seconds(start: str, end: str) -> float:
     1.5
     """
     return max((parse_utc(end) - parse_utc(start)).total_seconds(), 0.0)
+
+
+def stretches(switches: Sequence[tuple[str, str]]) -> dict[str, list[Stretch]]:
+    """When each version was live, from (when, version that went live); the last of them still is.
+
+    >>> stretches([("12:00", "a"), ("13:00", "b"), ("13:30", "b"), ("14:00", "a")])
+    {'a': [('12:00', '13:00'), ('14:00', None)], 'b': [('13:00', '14:00')]}
+    """
+    # Mending a damaged pointer is a switch to the version that was live before.
+    real = [s for before, s in zip([("", ""), *switches], switches, strict=False) if s[1] != before[1]]
+    ends = [*(start for start, _ in real[1:]), None]
+    found: dict[str, list[Stretch]] = {}
+    for (start, version), end in zip(real, ends, strict=False):
+        found.setdefault(version, []).append((start, end))
+    return found
 
 
 def _row(t: Tenure) -> dict[str, Any]:

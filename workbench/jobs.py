@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from workbench.material import material
 from workbench.metrics_store import MetricsStore
 from workbench.policy import ATTEMPT
 from workbench.records import Event, utc_now, utc_text
-from workbench.settings import Settings, with_recipe
+from workbench.settings import Settings, with_choice
 from workbench.version_store import VersionStore
 
 KEPT = 100
@@ -76,6 +76,7 @@ class Jobs:
         version_id: str | None = None,
         promote: str = "gate",
         recipe: str | None = None,
+        ensemble: str | None = None,
     ) -> Job:
         """Start a training at low priority.
 
@@ -84,34 +85,27 @@ class Jobs:
         Busy
             If a retrain is under way.
         WorkbenchError
-            If the version id is malformed or taken, or the recipe is not configured.
+            If the version id is malformed or taken, or the recipe or the ensemble is not configured.
         """
         versions = VersionStore(self.settings.versions_dir)
         if not reason.isprintable():
             raise WorkbenchError(f"a reason is one line of text, not {reason[:80]!r}")
         if version_id is not None:
             versions.check_free(version_id)
-        with_recipe(self.settings, recipe)
+        with_choice(self.settings, recipe=recipe, ensemble=ensemble)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Of two who ask at once, one is told that the other was quicker.
         with filelock.FileLock(self.folder / "start.lock"):
             if self.running() is not None or versions.retraining():
                 raise Busy("a retrain is under way; wait for it, or cancel it")
-            return self._start(reason, trigger, by, version_id, promote, recipe)
+            options = {"--promote": promote, "--version_id": version_id, "--recipe": recipe, "--ensemble": ensemble}
+            return self._start(reason, trigger, by, version_id, options)
 
     def _start(
-        self, reason: str, trigger: str, by: str, version_id: str | None, promote: str, recipe: str | None
+        self, reason: str, trigger: str, by: str, version_id: str | None, options: Mapping[str, str | None]
     ) -> Job:
         job_id = f"{self.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        options = {
-            "--job": job_id,
-            "--reason": reason,
-            "--trigger": trigger,
-            "--by": by,
-            "--promote": promote,
-            "--version_id": version_id,
-            "--recipe": recipe,
-        }
+        options = {"--job": job_id, "--reason": reason, "--trigger": trigger, "--by": by, **options}
         command = [sys.executable, "-m", "workbench.cli", "--root", str(self.settings.root), "train"]
         told = material(self.settings, self.metrics, self.metrics.events())
         data = {"job": job_id, "trigger": trigger, "base": told.base, "fingerprint": told.fingerprint}

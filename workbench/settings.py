@@ -212,21 +212,23 @@ def _check_environment() -> None:
             )
 
 
-def with_recipe(settings: Settings, recipe: str | None) -> Settings:
-    """The settings with only one of the configured recipes; as they are, if None.
+def with_choice(settings: Settings, *, recipe: str | None = None, ensemble: str | None = None) -> Settings:
+    """The settings with only one of the configured recipes, or of the ensembles; all of them where None.
 
     Raises
     ------
     SettingsError
         If it is not configured: a request chooses among names, it brings none.
     """
-    if recipe is None:
-        return settings
-    configured = settings.retrain.recipes
-    chosen = tuple(name for name in configured if name == recipe)
-    if not chosen:
-        raise SettingsError(f"recipe {recipe!r} is not among [retrain] recipes: {', '.join(configured)}")
-    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update={"recipes": chosen})})
+    configured = {"recipe": settings.retrain.recipes, "ensemble": settings.ensembles}
+    chosen: dict[str, tuple[str, ...]] = {}
+    for what, name in (("recipe", recipe), ("ensemble", ensemble)):
+        if name is None:
+            continue
+        if name not in configured[what]:
+            raise SettingsError(f"{what} {name!r} is not among [retrain] {what}s: {', '.join(configured[what])}")
+        chosen[f"{what}s"] = (name,)
+    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update=chosen)}) if chosen else settings
 
 
 def _explain(error: object, path: Path | str) -> str:

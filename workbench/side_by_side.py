@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from workbench.asking import ask, check_question, check_rows, last_rows, learnt, paired, tolerated
 from workbench.comparison import compare
+from workbench.differences import differences
 from workbench.errors import DataError
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.paired import agreement
-from workbench.records import Metadata, Schema, utc_text
+from workbench.records import Metadata, utc_text
 from workbench.settings import Settings
 from workbench.version_store import VersionStore
-from workbench.whatif_result import Differs, SameInputs, Side, SideBySide
-
-# What is told elsewhere in the record, or of each version its own.
-NOT_SET_BESIDE = ("version_id", "metrics", "champion_metrics", "candidates", "gate", "features", "notes")
-CATEGORIES_SHOWN = 10
+from workbench.whatif_result import SameInputs, Side, SideBySide
 
 
 def side_by_side(
@@ -93,41 +87,3 @@ def _same_inputs(
         batch_row_ms=(ours.batch_row_ms, theirs.batch_row_ms),
     )
     return found, f"{alike.sentence}; {met.sentence if met else 'no actual of these rows is known yet'}"
-
-
-def differences(a: Metadata, b: Metadata) -> Iterator[Differs]:
-    """The fields of the metadata in which two versions differ, nested ones by dotted names.
-
-    `features.<name>` is the kind of an input; where only its categories differ, `features.<name>.categories` has those
-    that the other does not know, up to ten.
-    """
-    sides = [dict(_flat(msgspec.to_builtins(m))) for m in (a, b)]
-    for field in dict.fromkeys([*sides[0], *sides[1]]):
-        first, second = (side.get(field) for side in sides)
-        if first != second:
-            yield Differs(field=field, a=first, b=second)
-    yield from _features(a.features, b.features)
-
-
-def _flat(told: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in told.items():
-        if not above and name in NOT_SET_BESIDE:
-            continue
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
-
-
-def _features(a: Schema, b: Schema) -> Iterator[Differs]:
-    sides = [{f.name: f for f in schema.features} for schema in (a, b)]
-    for name in dict.fromkeys([*sides[0], *sides[1]]):
-        first, second = (side.get(name) for side in sides)
-        if first is None or second is None or first.kind != second.kind:
-            yield Differs(field=f"features.{name}", a=first.kind if first else None, b=second.kind if second else None)
-        elif first.categories != second.categories:
-            alone = [
-                sorted(set(one.categories) - set(other.categories))[:CATEGORIES_SHOWN]
-                for one, other in ((first, second), (second, first))
-            ]
-            yield Differs(field=f"features.{name}.categories", a=alone[0], b=alone[1])

@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from workbench import labels, traffic
-from workbench.comparison_result import Check, DriftThen, Stretch, Tenure, seconds
+from workbench.comparison_result import Check, DriftThen, Tenure, seconds, stretches
 from workbench.evaluation import Traffic
 from workbench.holdout import score
 from workbench.performance_check import names
@@ -78,21 +78,6 @@ def tenures(
             )
         )
     return tuple(told)
-
-
-def stretches(switches: Sequence[tuple[str, str]]) -> dict[str, list[Stretch]]:
-    """When each version was live, from (when, version that went live); the last of them still is.
-
-    >>> stretches([("12:00", "a"), ("13:00", "b"), ("13:30", "b"), ("14:00", "a")])
-    {'a': [('12:00', '13:00'), ('14:00', None)], 'b': [('13:00', '14:00')]}
-    """
-    # Mending a damaged pointer is a switch to the version that was live before.
-    real = [s for before, s in zip([("", ""), *switches], switches, strict=False) if s[1] != before[1]]
-    ends = [*(start for start, _ in real[1:]), None]
-    found: dict[str, list[Stretch]] = {}
-    for (start, version), end in zip(real, ends, strict=False):
-        found.setdefault(version, []).append((start, end))
-    return found
 
 
 def _samples(

@@ -70,6 +70,7 @@ def test_promotion_by_request_is_exit_code_0(trained):
         (["--version_id=../up"], "cannot be a version id"),
         (["--promote=maybe"], "none of gate, always, never"),
         (["train", "--recipe=nope"], "not among [retrain] recipes"),
+        (["train", "--ensemble=os:system"], "not among [retrain] ensembles: voting"),
         (["show", "nope"], "no version 'nope'"),
         (["activate", "nope"], "no version 'nope'"),
         (["rollback"], "no earlier version"),

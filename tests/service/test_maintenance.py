@@ -189,8 +189,15 @@ def test_a_retrain_can_be_cancelled_and_nothing_of_it_is_left(client):
 
 @pytest.mark.parametrize(
     "body",
-    [{"version_id": "../up"}, {"recipe": "os:system"}, {"promote": "maybe"}, {"more": 1}, {"reason": "a\x00b"}],
-    ids=["id", "recipe", "promote", "more", "reason"],
+    [
+        {"version_id": "../up"},
+        {"recipe": "os:system"},
+        {"ensemble": "os:system"},
+        {"promote": "maybe"},
+        {"more": 1},
+        {"reason": "a\x00b"},
+    ],
+    ids=["id", "recipe", "ensemble", "promote", "more", "reason"],
 )
 def test_a_retrain_request_that_cannot_be_is_422(shared, body):
     assert ask(shared, "POST", "/retrain", json=body)[0] == 422

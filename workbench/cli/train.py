@@ -28,6 +28,7 @@ def train(
     promote: Annotated[str, typer.Option(help="gate: live if it beats the live version; always; never.")] = "gate",
     reason: Annotated[str, typer.Option(help="Kept in the metadata and the log.")] = "by request",
     recipe: Annotated[str | None, typer.Option(help="Only this one of [retrain] recipes.")] = None,
+    ensemble: Annotated[str | None, typer.Option(help="Only this one of [retrain] ensembles.")] = None,
     as_json: Json = False,
     trigger: Annotated[str, typer.Option(hidden=True)] = "manual",
     by: By = "command line",
@@ -42,11 +43,11 @@ def train(
     # SIGTERM ends a training as Ctrl-C does: the claim is given back on the way out.
     signal.signal(signal.SIGTERM, _cancel)
     from workbench.metrics_store import MetricsStore
-    from workbench.settings import load_settings, with_recipe
+    from workbench.settings import load_settings, with_choice
     from workbench.version_ids import check_id
     from workbench.version_store import VersionStore
 
-    settings = with_recipe(load_settings(context.obj), recipe)
+    settings = with_choice(load_settings(context.obj), recipe=recipe, ensemble=ensemble)
     if version_id is not None:
         check_id(version_id)
     metrics = MetricsStore.of(settings)

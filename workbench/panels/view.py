@@ -9,7 +9,7 @@ from workbench.evaluation import Evaluation
 from workbench.jobs import Job, Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.policy import Standing
-from workbench.records import Event, Metadata, Pointer
+from workbench.records import Event, Metadata, Pointer, Promotion
 from workbench.settings import Settings
 from workbench.steering import stand
 from workbench.version_store import VersionStore
@@ -24,6 +24,7 @@ class View:
     events: list[Event] = field(default_factory=list)
     versions: list[Metadata] = field(default_factory=list)
     live: Pointer | None = None
+    promotions: list[Promotion] = field(default_factory=list)
     trouble: str = ""
     job: Job | None = None
     standing: Standing | None = None
@@ -68,6 +69,7 @@ class Reader:
             events=self.metrics.events(),
             versions=self.versions.all(),
             live=live,
+            promotions=self.versions.pointer.log(),
             trouble=trouble,
             job=job,
             standing=stand(self.settings, self.metrics, live, running=job is not None, now=self.jobs.clock()),
