@@ -1,16 +1,20 @@
 """A workspace that has seen some traffic, and commands that only pretend to run."""
 
+import shutil
 from dataclasses import dataclass, field
 
 import pandas as pd
 import pytest
 
+from tests.conftest import trips
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.panels.commands import Result
 from workbench.panels.desk import Desk
 from workbench.panels.lock import Lock
+from workbench.retrainer import ModelRetrainer
+from workbench.settings import Settings, load_settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
@@ -26,11 +30,11 @@ class Traffic:
         self.metrics = MetricsStore.of(self.settings)
         self.versions = VersionStore(self.settings.versions_dir)
 
-    def send(self, rows=40):
+    def send(self, rows=40, data=None):
         from workbench.ensemble import answer
 
         live = self.versions.load(self.versions.live().version_id)
-        data = pd.read_csv(self.settings.root / "trips.csv").tail(rows)
+        data = pd.read_csv(self.settings.root / "trips.csv").tail(rows) if data is None else data
         sent = to_rows(data[[*live.schema.names, "at"]])
         monitor = ModelMonitor(self.metrics, self.settings)
         said = answer(live.estimator, live.schema, sent).predictions
@@ -78,3 +82,27 @@ def lock(trained) -> Lock:
 @pytest.fixture
 def desk(trained, lock, commands) -> Desk:
     return Desk(trained, lock, commands)
+
+
+@pytest.fixture(scope="session")
+def _two_versions(_regression, tmp_path_factory):
+    """`first` is live, and has answered a hundred trips that are newer than what it has learnt; `second` has met it on
+    those, and was kept out by the gate."""
+    root = shutil.copytree(_regression.root, tmp_path_factory.mktemp("two") / "ws")
+    traffic = Traffic(load_settings(root))
+    traffic.send(data=trips(100, seed=3, start="2026-02-01"))
+    retrainer = ModelRetrainer(traffic.settings, traffic.versions, traffic.metrics)
+    assert not retrainer.retrain("second", reason="to have another").promoted
+    traffic.metrics.close()
+    return traffic.settings
+
+
+@pytest.fixture
+def two_versions(_two_versions, tmp_path) -> Settings:
+    return load_settings(shutil.copytree(_two_versions.root, tmp_path / "two"))
+
+
+@pytest.fixture
+def two_desk(two_versions, commands) -> Desk:
+    """Open, over the workspace with two versions."""
+    return Desk(two_versions, Lock(two_versions, locked=False), commands)

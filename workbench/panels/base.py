@@ -147,6 +147,11 @@ class Panel(W.VBox):
         super().__init__([*head, self.body, *controls])
         self.add_class("wb-panel" if self.title else "wb-bare")
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that was started from here is under way."""
+        return False
+
     def poll(self) -> None:
         """Look after what was started; called each tick, never waits."""
 

@@ -10,7 +10,7 @@ import ipywidgets as W
 import traitlets as t
 
 from workbench.errors import WorkbenchError
-from workbench.panels.base import markup, row, said, visible
+from workbench.panels.base import Markup, row, said, tag, visible
 from workbench.panels.commands import Result, Run, Running, door
 from workbench.panels.lock import Lock
 
@@ -77,13 +77,13 @@ class Deed(W.VBox):
         name : str
             What the deed is called where it fails.
         question : str
-            Text, or markup.
+            Text, or markup that stands by itself.
         do : callable
             Holds all that it needs: what the page shows may change before it is confirmed.
         """
         if self.refused():
             return
-        self.question.value = f"<p>{markup(question)}</p>"
+        self.question.value = question if isinstance(question, Markup) else tag("p", question)
         self.asked = Asked(name, do)
 
     def start(self, told: Callable[[Result], None], *words: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets as W
 
+from workbench.errors import WorkbenchError
 from workbench.panels.base import STYLE, Panel, Status, tag
 from workbench.panels.commands import Command, Run
 from workbench.panels.desk import Desk
@@ -63,6 +65,21 @@ class Page(W.VBox):
         for panel in self.panels:
             with self.status.guard(panel.title or "Headline"):
                 panel.show(view)
+
+    def wait(self, timeout_s: float = 300.0, every_s: float = 0.2) -> None:
+        """Refresh until nothing that was started from here is under way; for code that presses the buttons.
+
+        Raises
+        ------
+        WorkbenchError
+            If it takes longer than `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while any(panel.busy for panel in self.panels):
+            if time.monotonic() > deadline:
+                raise WorkbenchError(f"what was started on this page has not ended within {timeout_s:g} s")
+            time.sleep(every_s)
+            self.refresh()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
