@@ -10,12 +10,13 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import chdtrc, chdtri, ndtr, ndtri, rel_entr
-from scipy.stats import hypergeom
+from scipy.special import chdtrc, chdtri, gammaln, logsumexp, ndtr, ndtri, rel_entr
 
 STEPS = np.array([0.3, 0.8, 1.3, 1.8, 2.3, 2.8, 3.3, 3.8, 4.3, 4.8, 5.4, 6.5, 9, 14])
 MIN_EXPECTED = 8.0
 P_95 = 0.05
+# Standard deviations from the middle of a count beyond which nothing is left that a float could hold beside the rest.
+FAR = 40
 
 
 @lru_cache(maxsize=10_000)
@@ -174,7 +175,21 @@ def share_tail(k: int, n: int, reference_k: int, m: int) -> float:
     >>> round(share_tail(1, 200, 1, 5_000), 4)
     0.0755
     """
-    return float(hypergeom.sf(k - 1, n + m, reference_k + k, n))
+    # Not scipy.stats, which a page that shows drift would load for this one function.
+    drawn, total = reference_k + k, n + m
+    if k <= max(0, n + drawn - total):
+        return 1.0
+    middle = n * drawn / total
+    far = FAR * math.sqrt(middle * (1 - drawn / total)) + FAR
+    least, most = max(k, int(middle - far)), min(n, drawn, int(max(k, middle) + far))
+    i = np.arange(least, most + 1)
+    chances = _choose(drawn, i) + _choose(total - drawn, n - i) - _choose(total, n)
+    return min(float(np.exp(logsumexp(chances))), 1.0)
+
+
+def _choose(n: int, k: int | np.ndarray) -> np.ndarray:
+    """The logarithm of the binomial coefficient."""
+    return gammaln(n + 1) - gammaln(np.add(k, 1)) - gammaln(np.subtract(n + 1, k))
 
 
 @lru_cache(maxsize=10_000)

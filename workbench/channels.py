@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from workbench import bands
 from workbench.evaluation import FeatureProfile
@@ -75,28 +76,28 @@ class Column:
         return len(self.values) / self.dependence
 
 
-def columns(window: pd.DataFrame, reference: Sequence[FeatureProfile]) -> list[Column]:
-    """The features' columns of the window, taken apart."""
-
+def columns(window: Mapping[str, Any], reference: Sequence[FeatureProfile]) -> list[Column]:
+    """The features' columns of the window, taken apart; it may as well be a DataFrame."""
     series = dict(window.items())
 
     def taken(profile: FeatureProfile) -> Column:
         return column(series[profile.name], profile)
 
-    if window.size < WORTH_THREADS:
+    if sum(len(values) for values in series.values()) < WORTH_THREADS:
         return [taken(p) for p in reference]
     # Nearly all of it is sorting, which leaves the interpreter to others.
     with ThreadPoolExecutor(min(len(reference), os.cpu_count() or 1)) as pool:
         return list(pool.map(taken, reference))
 
 
-def column(series: pd.Series, profile: FeatureProfile) -> Column:
-    """A feature's column of the window, taken apart."""
-    return _texts(series, profile) if profile.kind == "categorical" else _numbers(series, profile)
+def column(values: Any, profile: FeatureProfile) -> Column:
+    """A feature's column of the window (array or Series), taken apart."""
+    if profile.kind == "categorical":
+        return _texts(np.asarray(values, dtype=object), profile)
+    return _numbers(np.asarray(values, dtype=float), profile)
 
 
-def _numbers(series: pd.Series, profile: FeatureProfile) -> Column:
-    raw = series.to_numpy(dtype=float)
+def _numbers(raw: np.ndarray, profile: FeatureProfile) -> Column:
     # Of a wide frame the columns are not contiguous in memory: one copy, to be sorted and forgotten.
     ordered, values, missing = np.array(raw), raw, np.zeros(len(raw), dtype=bool)
     ordered.sort()
@@ -131,18 +132,21 @@ def _numbers(series: pd.Series, profile: FeatureProfile) -> Column:
     )
 
 
-def _texts(series: pd.Series, profile: FeatureProfile) -> Column:
-    known = pd.Index(list(profile.shares))
-    codes = known.get_indexer(pd.Index(series.to_numpy(dtype=object)))
-    missing = series.isna().to_numpy()
+def _texts(raw: np.ndarray, profile: FeatureProfile) -> Column:
+    known = {name: i for i, name in enumerate(profile.shares)}
+    codes = np.fromiter(map(known.get, raw, repeat(-1)), dtype=int, count=len(raw))
+    missing = np.zeros(len(raw), dtype=bool)
+    strange = np.flatnonzero(codes < 0)
+    # Of all values NaN alone is not itself.
+    missing[strange] = [value is None or value != value for value in raw[strange]]
     there = codes[~missing]
-    unseen = series.to_numpy(dtype=object)[~missing][there < 0]
+    unseen = raw[~missing][there < 0]
     counts, before = np.bincount(there[there >= 0], minlength=len(known)), np.asarray(profile.cells)
     # The share of a rare category is not known, only that it was met: all the rare and the unseen are one cell.
     common = int((before >= COMMON).sum())
     return Column(
         profile=profile,
-        n=len(series),
+        n=len(raw),
         values=there,
         support=None,
         infinite=0,

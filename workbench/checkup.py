@@ -25,10 +25,9 @@ from workbench.features import window_frame
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.performance_result import EstimateResult, PerformanceResult
 from workbench.records import Actual, Prediction
+from workbench.sections import BUDGET
 from workbench.settings import Settings
 
-# Of `false_alarm_rate`: drift of the inputs, the model's view of it, quality with and without actuals.
-BUDGET = {"drift": 0.6, "model": 0.1, "performance": 0.25, "estimate": 0.05}
 # Of a window, how much is one entry of the estimate's track record, and of how many such entries it is made.
 PART, PARTS = 4, 12
 

@@ -7,13 +7,13 @@ window's and this reference's size, *and* an effect that the settings call large
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from workbench import broken, channels, drift_words, enough
 from workbench.channels import Column, Measured
@@ -30,7 +30,7 @@ FAMILIAR = ("mean", "std", "distribution")
 
 
 def check(
-    window: pd.DataFrame,
+    window: Mapping[str, Any],
     reference: Sequence[FeatureProfile],
     *,
     limits: DriftSettings,
@@ -44,8 +44,8 @@ def check(
 
     Parameters
     ----------
-    window : DataFrame, shape (n_rows, n_features)
-        In the order of arrival, as `features.to_frame` gives it.
+    window : mapping of feature to array of shape (n_rows,), or DataFrame
+        In the order of arrival, as `features.window_columns` or `features.to_frame` gives it.
     reference : profile of each feature
     limits : DriftSettings
         The smallest effects that count.
@@ -70,7 +70,7 @@ def check(
     >>> from workbench.profiles import numeric
     >>> rng = np.random.default_rng(0)
     >>> temp = numeric("temp", "numeric", rng.normal(39, 11, 5_000))
-    >>> warm = pd.DataFrame({"temp": rng.normal(71, 11, 1_000)})
+    >>> warm = {"temp": rng.normal(71, 11, 1_000)}
     >>> check(warm, [temp], limits=DriftSettings(), false_alarm_rate=0.01).sentence
     'temp: mean 71.2, was 39 (+2.9 sd, 43x noise)'
     """
@@ -89,7 +89,7 @@ def check(
     level = _discoveries(looks, false_alarm_rate / LOOKS, accepted or {})
     single = false_alarm_rate / max(len(looks), 1)
     features = [_accept(_judge(look, level, single), accepted or {}) for look in looks]
-    return summarise(features, n=len(window), level=level)
+    return summarise(features, n=max((col.n for col in taken), default=0), level=level)
 
 
 def summarise(features: Sequence[FeatureDrift], *, n: int, level: float, first: Sequence[str] = ()) -> DriftResult:
@@ -277,7 +277,7 @@ def _pictured(col: Column) -> dict[str, Any]:
     if p.kind != "categorical":
         return {"bins": tuple(np.round(col.cells / total, 4).tolist())}
     known = dict(zip(p.shares, np.bincount(col.values[col.values >= 0], minlength=len(p.shares)) / total, strict=True))
-    known |= {str(k): v / total for k, v in pd.Series(col.unseen, dtype=object).value_counts().head(5).items()}
+    known |= {str(k): v / total for k, v in Counter(col.unseen.tolist()).most_common(5)}
     shown = sorted(known, key=lambda c: -max(known[c], p.shares.get(c, 0.0)))[: channels.CATEGORIES_SHOWN]
     return {
         "shares": {name: round(float(known[name]), 4) for name in shown},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from workbench.channels import Column
 from workbench.evaluation import Channel, FeatureDrift
@@ -22,8 +22,8 @@ def words(channel: str, col: Column, c: Channel) -> str:
     if channel == "missing":
         return f"{c.value:.1%} missing, was {p.missing_share:.1%} ({noise})"
     if channel == "unseen":
-        named = pd.Series(col.unseen, dtype=object).value_counts().index[:3]
-        shown = ": " + ", ".join(repr(str(v)[:40]) for v in named) if len(named) else ""
+        named = [v for v, _ in Counter(col.unseen.tolist()).most_common(3)]
+        shown = ": " + ", ".join(repr(str(v)[:40]) for v in named) if named else ""
         return f"{c.value:.1%} of the values are unseen{shown} ({noise})"
     if channel == "range":
         return f"{c.value:.1%} of the values lie outside {p.low:.4g} to {p.high:.4g} ({noise})"

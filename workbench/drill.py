@@ -16,14 +16,14 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from workbench import drift, profiles
-from workbench.checkup import BUDGET, evaluate
+from workbench.checkup import evaluate
 from workbench.ensemble import answer_frame
 from workbench.errors import DataError, UnknownVersion
 from workbench.evaluation import Evaluation, FeatureProfile, ServiceResult, Traffic
 from workbench.features import align, to_rows, window_frame
 from workbench.metrics_store import MetricsStore
 from workbench.records import State
-from workbench.sections import DriftSettings
+from workbench.sections import BUDGET, DriftSettings
 from workbench.settings import Settings
 from workbench.shifts import SIZES, Kind, check_request, default_kind, default_size, inject
 from workbench.steering import steering

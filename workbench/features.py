@@ -25,6 +25,8 @@ from workbench.records import (
 )
 
 MAX_CATEGORIES = 10_000
+# In the place of a value that a row does not have at all; it fits no kind.
+NOTHING = object()
 
 
 def comparable(theirs: Schema, ours: Schema) -> bool:
@@ -115,14 +117,7 @@ def to_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     >>> to_frame([{"x": 1, "other": 2}, {"x": None}], schema)["x"].tolist()
     [1.0, nan]
     """
-    columns = {}
-    for feature in schema.features:
-        values = [row.get(feature.name) for row in rows]
-        if feature.kind == "categorical":
-            columns[feature.name] = _text_column(values)
-        else:
-            columns[feature.name] = np.array([np.nan if v is None else v for v in values], dtype=float)
-    return pd.DataFrame(columns)
+    return pd.DataFrame({f.name: _column([row.get(f.name) for row in rows], f.kind) for f in schema.features})
 
 
 def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -135,14 +130,22 @@ def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.
     >>> window_frame([{"x": 1.0}, {"x": "one"}, {}], schema)[1]
     {'x': 2}
     """
-    clean: list[dict[str, Any]] = [dict(row) for row in rows]
-    misfits = dict.fromkeys(schema.names, 0)
+    columns, misfits = window_columns(rows, schema)
+    return pd.DataFrame(columns), misfits
+
+
+def window_columns(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """As `window_frame`, as an array a feature."""
+    columns, misfits = {}, {}
     for feature in schema.features:
-        for row in clean:
-            if feature.name not in row or not _fits(row[feature.name], feature.kind):
-                row[feature.name] = None
-                misfits[feature.name] += 1
-    return to_frame(clean, schema), {name: count for name, count in misfits.items() if count}
+        values = [row.get(feature.name, NOTHING) for row in rows]
+        strange = [i for i, value in enumerate(values) if not _fits(value, feature.kind)]
+        for i in strange:
+            values[i] = None
+        if strange:
+            misfits[feature.name] = len(strange)
+        columns[feature.name] = _column(values, feature.kind)
+    return columns, misfits
 
 
 def align(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -166,6 +169,12 @@ def align(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
             except (TypeError, ValueError) as error:
                 raise DataError(f"column {feature.name!r} must hold numbers: {error}") from error
     return pd.DataFrame(columns, index=frame.index)
+
+
+def _column(values: Sequence[Any], kind: Kind) -> np.ndarray:
+    if kind == "categorical":
+        return _text_column(values)
+    return np.array([np.nan if v is None else v for v in values], dtype=float)
 
 
 def _text_column(values: Sequence[Any]) -> np.ndarray:

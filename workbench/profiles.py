@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from workbench.autocorrelation import dependence
 from workbench.evaluation import FeatureProfile, OutputProfile
 from workbench.records import LARGEST, Kind, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CELLS = 20
 SUPPORT = 32
@@ -107,6 +108,8 @@ def of_outputs(column: pd.Series, disagreement: np.ndarray | None, in_order: boo
 
 def _of_column(name: str, column: pd.Series, in_order: bool = False) -> FeatureProfile:
     """The profile of a column of numbers or of texts."""
+    from pandas.api.types import is_numeric_dtype
+
     if not is_numeric_dtype(column):
         return categorical(name, column, in_order)
     return numeric(name, "numeric", column.to_numpy(dtype=float), in_order)
@@ -114,6 +117,9 @@ def _of_column(name: str, column: pd.Series, in_order: bool = False) -> FeatureP
 
 def categorical(name: str, column: pd.Series, in_order: bool = False) -> FeatureProfile:
     """The profile of texts."""
+    # Here, and not above: a page that shows drift does not need pandas.
+    import pandas as pd
+
     codes, names = pd.factorize(column, use_na_sentinel=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")

@@ -11,6 +11,8 @@ from workbench.records import Task
 
 Recipe = Literal["everything", "recent", "decay"]
 Trigger = Literal["performance", "estimate", "drift", "model", "response_time", "failures", "recovery"]
+# Of `false_alarm_rate`: drift of the inputs, the model's view of it, quality with and without actuals.
+BUDGET = {"drift": 0.6, "model": 0.1, "performance": 0.25, "estimate": 0.05}
 TRIGGERS: tuple[Trigger, ...] = ("performance", "estimate", "drift", "model", "response_time", "failures", "recovery")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from workbench.errors import DataError
 from workbench.evaluation import FeatureProfile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["mean", "std", "missing", "unseen", "constant", "unit"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -69,7 +70,7 @@ def inject(column: pd.Series, kind: Kind, size: float, profile: FeatureProfile, 
             return values + size * unit
         centre = np.nanmean(values) if kind == "std" and np.isfinite(values).any() else 0.0
         return centre + size * (values - centre)
-    values = column.to_numpy(dtype=float if is_numeric_dtype(column) else object).copy()
+    values = column.to_numpy(dtype=object if profile.kind == "categorical" else float).copy()
     hit = round(size * len(values))
     if kind == "constant":
         if hit:

@@ -22,12 +22,13 @@ from tests.benchmarks.shifting_errors import (
     schema_of,
 )
 from tests.benchmarks.tables import RATE, Table, interval, percent
-from workbench.checkup import BUDGET, PART, PARTS
+from workbench.checkup import PART, PARTS
 from workbench.drift import LOOKS
 from workbench.error_model import ErrorModel
 from workbench.estimate import judge, learn
 from workbench.performance_result import EstimateResult
 from workbench.scores import Sample, values
+from workbench.sections import BUDGET
 
 STREAMS = (MAE, RMSE, MAE_REMEMBERING, F1, RECALL, LOG_LOSS, ACCURACY)
 HOLDOUT, WINDOW = 1_300, 1_000

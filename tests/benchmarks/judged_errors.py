@@ -16,11 +16,11 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from tests.benchmarks.tables import RATE
-from workbench.checkup import BUDGET
 from workbench.holdout import Holdout, measure
 from workbench.performance import SHORTEST, Rules, judge_stream, judge_window
 from workbench.row_losses import row_losses
 from workbench.scores import Sample, higher_is_better
+from workbench.sections import BUDGET
 
 OF_PERFORMANCE = RATE * BUDGET["performance"]
 MIN_LOSS = 0.1

@@ -12,7 +12,7 @@ from tests.benchmarks.false_alarms import REFERENCES
 from tests.benchmarks.streams import correlated, mixed, shifted
 from tests.benchmarks.tables import LIMITS, RATE, Table, alarmed, interval, look, percent, reference_of
 from workbench import model_view
-from workbench.checkup import BUDGET
+from workbench.sections import BUDGET
 
 A_REFERENCE = 20
 SAMPLE = 2_000
