@@ -10,7 +10,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import chdtrc, chdtri, gammaln, logsumexp, ndtr, ndtri, rel_entr
+from scipy.special import chdtrc, chdtri, gammaln, ndtr, ndtri, rel_entr
 
 STEPS = np.array([0.3, 0.8, 1.3, 1.8, 2.3, 2.8, 3.3, 3.8, 4.3, 4.8, 5.4, 6.5, 9, 14])
 MIN_EXPECTED = 8.0
@@ -184,7 +184,8 @@ def share_tail(k: int, n: int, reference_k: int, m: int) -> float:
     least, most = max(k, int(middle - far)), min(n, drawn, int(max(k, middle) + far))
     i = np.arange(least, most + 1)
     chances = _choose(drawn, i) + _choose(total - drawn, n - i) - _choose(total, n)
-    return min(float(np.exp(logsumexp(chances))), 1.0)
+    largest = float(chances.max())
+    return min(math.exp(largest) * float(np.exp(chances - largest).sum()), 1.0)
 
 
 def _choose(n: int, k: int | np.ndarray) -> np.ndarray:

@@ -131,11 +131,13 @@ def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.
     {'x': 2}
     """
     columns, misfits = window_columns(rows, schema)
-    return pd.DataFrame(columns), misfits
+    return pd.DataFrame(columns), {name: len(where) for name, where in misfits.items()}
 
 
-def window_columns(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """As `window_frame`, as an array a feature."""
+def window_columns(
+    rows: Sequence[Mapping[str, Any]], schema: Schema
+) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
+    """As `window_frame`: an array a feature, and the rows whose values do not belong there."""
     columns, misfits = {}, {}
     for feature in schema.features:
         values = [row.get(feature.name, NOTHING) for row in rows]
@@ -143,7 +145,7 @@ def window_columns(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[d
         for i in strange:
             values[i] = None
         if strange:
-            misfits[feature.name] = len(strange)
+            misfits[feature.name] = strange
         columns[feature.name] = _column(values, feature.kind)
     return columns, misfits
 
