@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 
 from workbench import drift, profiles
 from workbench.checkup import evaluate
+from workbench.drill_result import FOUND, Drill
 from workbench.ensemble import answer_frame
 from workbench.errors import DataError, UnknownVersion
 from workbench.evaluation import Evaluation, FeatureProfile, ServiceResult, Traffic
@@ -31,45 +32,11 @@ from workbench.training_data import between
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
-FOUND = 0.95
 WINDOWS = 20
 STEPS = 10
 NO_TRAFFIC = ServiceResult(state="insufficient", sentence="a drill asks no service", all=Traffic(requests=0, rows=0))
 # Which part of a check tells of a feature in this state.
 PART: dict[State, str] = {"broken": "data", "drift": "drift"}
-
-
-class Drill(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a drill. `smallest` is None where even the largest size tried is not found.
-
-    `alarms` are the sentences of the parts of the check that the shift set off, by name: data, drift, model.
-    """
-
-    feature: str
-    kind: Kind
-    size: float
-    n: int
-    fired: bool
-    state: State
-    before: State
-    sentence: str
-    alarms: dict[str, str] = {}
-    smallest: float | None
-    windows: int
-    false_alarms: int
-    rounds: int
-    rate_low: float
-    rate_high: float
-    asked_rate: float
-
-    @property
-    def unit(self) -> str:
-        return SIZES[self.kind][2]
-
-    @property
-    def found(self) -> float:
-        """The share of windows in which the smallest shift is found."""
-        return FOUND
 
 
 def drill(

@@ -28,7 +28,7 @@ from workbench.records import (
 )
 from workbench.scores import label_text
 from workbench.segments import Writer, order
-from workbench.tails import Tail
+from workbench.tails import Follower, Tail
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -157,6 +157,10 @@ class MetricsStore:
     def last(self, n: int) -> list[Prediction]:
         """The last `n` predictions of all writers, oldest first; up to `history`."""
         return (self.two_windows() if n <= 2 * self.window_size else self.history())[-n:]
+
+    def read_last(self, n: int) -> list[Prediction]:
+        """As `last`, read anew: this store holds none of them afterwards."""
+        return Follower[Prediction](self.folder / "predictions", Prediction).news(n)[1][-n:]
 
     def prediction_ids(self) -> list[Stamp]:
         """Id and time alone of the last `history` predictions: a fifth of the memory."""

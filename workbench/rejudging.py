@@ -33,8 +33,8 @@ LIMITS = {
 class Measures:
     """What was measured at some checks, oldest first; NaN where a channel was not.
 
-    `state` is the verdict of then, "" where a version has no such feature; `missing` the share that the reference lacks,
-    `impact` how far the move moved the predictions, in their standard deviations.
+    `state` is the verdict of then, "" where a version has no such feature; `missing` the share that the reference
+    lacks, `impact` how far the move moved the predictions, in their standard deviations.
     """
 
     features: tuple[str, ...]

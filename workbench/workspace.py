@@ -19,7 +19,7 @@ from workbench.version_store import VersionStore
 if TYPE_CHECKING:
     from workbench.backtest_result import BacktestResult
     from workbench.comparison_result import Comparison
-    from workbench.drill import Drill
+    from workbench.drill_result import Drill
     from workbench.evaluation import Evaluation
     from workbench.findings import Examination
     from workbench.housekeeping import Pruning

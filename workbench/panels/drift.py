@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import ipywidgets as W
+import msgspec
+
 from workbench.drift_plots import drift_by_feature
 from workbench.evaluation import Evaluation, FeatureDrift, Impact
 from workbench.panels.base import Markup, Panel, half_width, number, table, tag, verdict
+from workbench.panels.desk import Desk
+from workbench.panels.drift_drill import FireDrill
+from workbench.panels.drift_feature import FeaturePicker, by_impact
+from workbench.panels.drift_records import Records
+from workbench.panels.drift_sliders import Sliders
 from workbench.panels.view import View
 from workbench.plot_style import svg
 from workbench.records import ALARMING, Task
@@ -13,9 +21,33 @@ SHOWN = 20
 
 
 class Drift(Panel):
-    """A row a feature; those that have moved in a table."""
+    """A row a feature, those that have moved in a table; one of them more closely; sliders; the fire drill."""
 
     title = "Drift of the inputs"
+
+    def __init__(self, desk: Desk) -> None:
+        records = Records(desk.reader)
+        self.feature = FeaturePicker(records)
+        self.sliders = Sliders(desk.settings, records)
+        self.drill = FireDrill(desk, records)
+        self.view: View | None = None
+        closer = W.HTML(tag("h3", "One input more closely"))
+        super().__init__(desk, closer, self.feature, self.sliders, self.drill)
+        self.sliders.observe(lambda _: self._closer(), "newest")
+
+    def poll(self) -> None:
+        self.drill.deed.poll()
+
+    def show(self, view: View) -> None:
+        super().show(view)
+        self.view = view
+        self.sliders.show(view)
+        self._closer()
+        self.drill.show(view)
+
+    def _closer(self) -> None:
+        if self.view is not None:
+            self.feature.show(self.view, self.sliders.newest)
 
     def key(self, view: View) -> object:
         return view.checked, view.width
@@ -24,6 +56,9 @@ class Drift(Panel):
     def draw(view: View) -> str:
         check = view.current
         sentence = check.drift.sentence if check else "no check of the live version yet"
+        if check is not None:
+            ordered = tuple(by_impact(check.drift.features, check.model.impacts))
+            check = msgspec.structs.replace(check, drift=msgspec.structs.replace(check.drift, features=ordered))
         picture = svg(drift_by_feature(check, width=half_width(view)), f"Drift by feature: {sentence}.")
         if check is None:
             return picture
@@ -32,7 +67,8 @@ class Drift(Panel):
         if check.data.state == "broken":
             lines.append(_line("broken data", check.data.sentence, "wb-bad"))
         lines.append(_line("the model's view", check.model.sentence, "wb-bad" if check.model.state in ALARMING else ""))
-        return picture + "".join(lines) + _moved(check, view.settings.model.task)
+        told = tag("div", Markup("".join(lines) + _moved(check, view.settings.model.task)))
+        return tag("div", Markup(tag("div", Markup(picture)) + told), "wb-duo")
 
 
 def _line(what: str, sentence: str, css: str) -> Markup:
