@@ -18,11 +18,11 @@ from service import inference, maintenance, telemetry
 from service.schemas import ErrorBody, Health
 from service.security import JsonOnly
 from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
-from workbench.features import safe_text
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.records import utc_now
+from workbench.rows import safe_text
 from workbench.settings import Settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore

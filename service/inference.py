@@ -17,10 +17,10 @@ from service.schemas import ErrorBody, FeedbackRequest, FeedbackResponse, Predic
 from service.security import app_client, feedback_client
 from workbench.ensemble import answer
 from workbench.errors import WorkbenchError
-from workbench.features import problems, safe_text
 from workbench.loaded_version import LoadedVersion
 from workbench.monitor import ModelMonitor
 from workbench.records import LARGEST
+from workbench.rows import problems, safe_text
 from workbench.scores import label_text
 from workbench.version_store import VersionStore
 

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import DataError
-from workbench.features import align, event_time, infer_schema, problems, to_frame, to_rows
+from workbench.features import align, infer_schema, to_frame, to_rows
+from workbench.rows import event_time, problems
 
 FRAME = pd.DataFrame(
     {

@@ -18,12 +18,12 @@ from workbench.candidates import TIMED_ROWS, timed
 from workbench.contest import Contest
 from workbench.ensemble import Answers, answer
 from workbench.errors import DataError
-from workbench.features import misfits, safe_text
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore
 from workbench.paired import LEAST_ROWS, measure
 from workbench.performance_check import names
 from workbench.records import Actual, Event, Label, Metadata, Prediction
+from workbench.rows import misfits, safe_text
 from workbench.settings import Settings
 from workbench.whatif_result import Measured, Paired
 

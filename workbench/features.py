@@ -1,7 +1,4 @@
-"""The feature schema: which inputs a model takes, rows <-> frame, and what is wrong with a row.
-
-Missing is a value (JSON null, NaN in a frame); an unseen category is allowed; a wrong type or name is not.
-"""
+"""The feature schema: which inputs a model takes, and rows <-> frame; rows.py knows what is wrong with a row."""
 
 from __future__ import annotations
 
@@ -13,20 +10,15 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.records import (
-    EARLIEST,
-    LARGEST,
     Feature,
     Kind,
     Schema,
     Task,
     Value,
-    parse_utc,
-    utc_text,
 )
+from workbench.rows import column, text_column, window_columns
 
 MAX_CATEGORIES = 10_000
-# In the place of a value that a row does not have at all; it fits no kind.
-NOTHING = object()
 
 
 def comparable(theirs: Schema, ours: Schema) -> bool:
@@ -117,7 +109,7 @@ def to_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     >>> to_frame([{"x": 1, "other": 2}, {"x": None}], schema)["x"].tolist()
     [1.0, nan]
     """
-    return pd.DataFrame({f.name: _column([row.get(f.name) for row in rows], f.kind) for f in schema.features})
+    return pd.DataFrame({f.name: column([row.get(f.name) for row in rows], f.kind) for f in schema.features})
 
 
 def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -134,22 +126,6 @@ def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.
     return pd.DataFrame(columns), {name: len(where) for name, where in misfits.items()}
 
 
-def window_columns(
-    rows: Sequence[Mapping[str, Any]], schema: Schema
-) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
-    """As `window_frame`: an array a feature, and the rows whose values do not belong there."""
-    columns, misfits = {}, {}
-    for feature in schema.features:
-        values = [row.get(feature.name, NOTHING) for row in rows]
-        strange = [i for i, value in enumerate(values) if not _fits(value, feature.kind)]
-        for i in strange:
-            values[i] = None
-        if strange:
-            misfits[feature.name] = strange
-        columns[feature.name] = _column(values, feature.kind)
-    return columns, misfits
-
-
 def align(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """The features of a frame in the form `to_frame` gives, in the schema's order.
 
@@ -162,27 +138,15 @@ def align(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     for feature in schema.features:
         if feature.name not in frame.columns:
             raise DataError(f"the data have no column {feature.name!r}, which the model takes")
-        column = frame[feature.name]
+        found = frame[feature.name]
         if feature.kind == "categorical":
-            columns[feature.name] = _text_column(column.astype(object).where(column.notna(), None).tolist())
+            columns[feature.name] = text_column(found.astype(object).where(found.notna(), None).tolist())
         else:
             try:
-                columns[feature.name] = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+                columns[feature.name] = pd.to_numeric(found).to_numpy(dtype=float, na_value=np.nan)
             except (TypeError, ValueError) as error:
                 raise DataError(f"column {feature.name!r} must hold numbers: {error}") from error
     return pd.DataFrame(columns, index=frame.index)
-
-
-def _column(values: Sequence[Any], kind: Kind) -> np.ndarray:
-    if kind == "categorical":
-        return _text_column(values)
-    return np.array([np.nan if v is None else v for v in values], dtype=float)
-
-
-def _text_column(values: Sequence[Any]) -> np.ndarray:
-    column = np.empty(len(values), dtype=object)
-    column[:] = [np.nan if v is None else str(v) for v in values]
-    return column
 
 
 def to_rows(frame: pd.DataFrame) -> list[dict[str, Value]]:
@@ -202,93 +166,3 @@ def seed_of(frame: pd.DataFrame) -> int:
     True
     """
     return int(pd.util.hash_pandas_object(frame, index=False).to_numpy().sum() % 2**32)
-
-
-def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[str, Any]]:
-    """What is wrong with one instance: field, what was found, what is allowed; empty when it is right.
-
-    An event time before 1900 or after `latest` (UTC text) is wrong: one row of a far future would pass for the newest
-    knowledge for good.
-
-    Examples
-    --------
-    >>> from workbench.records import Feature
-    >>> schema = Schema(task="regression", target="y", time=None, features=(Feature(name="x", kind="numeric"),))
-    >>> problems({"x": "far"}, schema)
-    [{'field': 'x', 'found': 'far', 'allowed': 'a number or null'}]
-    """
-    if not isinstance(row, Mapping):
-        return [{"field": None, "found": type(row).__name__, "allowed": "an object of feature: value"}]
-    wrong = misfits(row, schema)
-    known = {*schema.names, schema.time}
-    for name in row:
-        if name not in known:
-            wrong.append(_problem(name, "an unknown field", f"the fields {', '.join(schema.names)}"))
-    if schema.time in row:
-        moment = _event_time(row[schema.time])
-        if moment is None or moment < EARLIEST or (latest is not None and moment > latest):
-            until = f" from 1900 to {latest}" if latest else ""
-            wrong.append(_problem(schema.time, row[schema.time], f"an ISO 8601 time{until}, or leave it out for now"))
-    return wrong
-
-
-def misfits(row: Mapping[str, Any], schema: Schema) -> list[dict[str, Any]]:
-    """As `problems`, of the features alone: those that a row lacks, or has in another kind."""
-    wrong = []
-    for feature in schema.features:
-        if feature.name not in row:
-            wrong.append(_problem(feature.name, "nothing", f"{ALLOWED[feature.kind]} (null where it is not known)"))
-        elif not _fits(row[feature.name], feature.kind):
-            wrong.append(_problem(feature.name, row[feature.name], ALLOWED[feature.kind]))
-    return wrong
-
-
-ALLOWED: dict[Kind, str] = {
-    "numeric": "a number or null",
-    "boolean": "true, false or null",
-    "categorical": "a text or null",
-}
-
-
-def _problem(field: str | None, found: Any, allowed: str) -> dict[str, Any]:
-    plain = found is None or (isinstance(found, int | float) and abs(found) < 1e300)
-    shown = found if plain else safe_text(repr(found) if isinstance(found, int | float) else str(found))
-    return {"field": None if field is None else safe_text(field), "found": shown, "allowed": allowed}
-
-
-def is_text(value: str) -> bool:
-    """Whether a text can be written as UTF-8; JSON can smuggle in halves of surrogate pairs."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def safe_text(value: str) -> str:
-    """A text for an error message: short, and writable as UTF-8."""
-    return value[:300].encode(errors="backslashreplace").decode()
-
-
-def _fits(value: Any, kind: Kind) -> bool:
-    if value is None:
-        return True
-    if kind == "numeric":
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
-    if kind == "boolean":
-        return isinstance(value, bool)
-    return isinstance(value, str) and is_text(value)
-
-
-def event_time(row: Mapping[str, Any], schema: Schema, now: str) -> str:
-    """When a row happened: its time column as UTC text, or `now` where it carries none."""
-    return (_event_time(row.get(schema.time)) if schema.time else None) or now
-
-
-def _event_time(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return utc_text(parse_utc(value))
-    except (ValueError, OverflowError):
-        return None

@@ -16,7 +16,6 @@ from workbench import traffic
 from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import Evaluation, ServiceResult
-from workbench.features import event_time
 from workbench.label_index import LabelIndex
 from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore, conflicting, first_of_each
@@ -33,6 +32,7 @@ from workbench.records import (
     utc_now,
     utc_text,
 )
+from workbench.rows import event_time
 from workbench.settings import Settings
 from workbench.steering import steering
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from workbench import drift
 from workbench.evaluation import DriftResult, Evaluation, FeatureProfile
-from workbench.features import window_columns
 from workbench.records import Prediction, Promotion, Schema
+from workbench.rows import window_columns
 from workbench.sections import DriftSettings
 
 
