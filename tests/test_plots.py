@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 
 from workbench import plots
@@ -252,33 +251,13 @@ def test_a_dollar_in_a_name_stays_a_dollar():
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_any_number_of_checks_can_be_drawn(count):
     checks = [check(i, version=f"v{i // 30}") for i in range(count)]
-    for figure in (plots.error_over_time(checks, [event("alarm", 0)]), plots.service_over_time(checks)):
-        assert plots.svg(figure, "x").startswith("<svg")
+    assert plots.svg(plots.error_over_time(checks, [event("alarm", 0)]), "x").startswith("<svg")
 
 
 def test_figures_that_are_not_known_are_left_out():
     checks = [check(0, value=None, baseline=None, mean_s=None), check(1, value=None, baseline=None, mean_s=None)]
-    for figure in (
-        plots.error_over_time(checks, []),
-        plots.service_over_time(checks),
-        drift_by_feature(checks[0]),
-    ):
+    for figure in (plots.error_over_time(checks, []), drift_by_feature(checks[0])):
         assert plots.svg(figure, "x")
-
-
-@pytest.mark.parametrize("n", [1, 2])
-def test_response_times_are_drawn_with_the_interval_of_the_mean_and_without_a_p95_that_is_not_known(n):
-    def timed(i, **traffic):
-        found = Traffic(requests=30, rows=30, mean_s=0.01, predictions_per_s=5.0, **traffic)
-        return msgspec.structs.replace(check(i), service=ServiceResult(state="ok", sentence="", all=found))
-
-    known, unknown = {"mean_interval_s": (0.008, 9.0), "p95_s": 0.02}, {"max_s": 0.03}
-    figure = plots.service_over_time([timed(i, **(known if i else unknown)) for i in range(n)])
-    upper = figure.axes[0]
-    assert upper.get_ylim()[1] < 100, "a wide interval must not flatten the lines"
-    drawn = upper.collections[0].get_datalim(upper.transData)
-    assert n == 1 or (drawn.y0, drawn.y1) == pytest.approx((8, 9_000))
-    assert plots.svg(figure, "x")
 
 
 def test_without_a_check_the_figure_says_so():

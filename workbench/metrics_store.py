@@ -16,6 +16,7 @@ from workbench import pruning
 from workbench.evaluation import Evaluation
 from workbench.records import (
     Actual,
+    Answer,
     Event,
     Heartbeat,
     Label,
@@ -166,9 +167,13 @@ class MetricsStore:
         """Id and time alone of the last `history` predictions: a fifth of the memory."""
         return self._tail("predictions", Stamp, self.history_size).read()
 
-    def actuals(self) -> list[Actual]:
-        """All actuals on disk, oldest first; the first one of a prediction is the one that counts."""
-        return self._tail("actuals", Actual, None).read()
+    def answers(self) -> list[Answer]:
+        """The last predictions of all writers without their inputs, oldest first: ten windows."""
+        return self._tail("predictions", Answer, 10 * self.window_size).read()
+
+    def actuals(self, keep: int | None = None) -> list[Actual]:
+        """The last `keep` actuals (default: all on disk), oldest first; the first one of a prediction counts."""
+        return self._tail("actuals", Actual, keep).read()
 
     def refused(self) -> list[Refused]:
         """Actuals on disk that were not taken, oldest first; the same value for the same prediction is there once."""

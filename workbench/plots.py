@@ -15,7 +15,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from workbench.evaluation import Evaluation
 from workbench.plot_style import (
@@ -28,8 +27,10 @@ from workbench.plot_style import (
     PURPLE,
     SKY,
     blank,
+    columns_of,
     legend,
     margins,
+    rows_of,
     short_id,
     styled,
     svg,
@@ -39,7 +40,7 @@ from workbench.plot_style import (
 from workbench.records import Event, parse_utc
 from workbench.scores import higher_is_better
 
-__all__ = ["error_over_time", "service_over_time", "svg"]
+__all__ = ["MARKS", "error_over_time", "svg"]
 VERSION_COLOURS = (BLUE, GREEN, PURPLE, SKY, AMBER)
 # kind of event: lane, shape, colour, words
 MARKS = {
@@ -75,32 +76,39 @@ def error_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event], 
     points = points[:: -max(1, math.ceil(len(points) / width))][::-1] if points else []
     if not points:
         return words("No check has seen a prediction yet: the error will be drawn here once traffic arrives.", width)
-    top = 32 + 20 * math.ceil(len({e.kind for e in events} & MARKS.keys()) / _marks_a_row(width))
-    figure = blank(width, 318 + top)
-    axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[7, 2])
-    margins(figure, width, left=64, right=14, top=top, bottom=58, between=10)
     metric = points[-1].performance.metric
     order = list(dict.fromkeys(e.version for e in points))
     colours = {version: VERSION_COLOURS[i % len(VERSION_COLOURS)] for i, version in enumerate(order)}
+    handles = _handles(points, metric, colours, order[-3:] if width > 800 else order[-1:])
+    lines = rows_of([str(h.get_label()) for h in handles], width - 78)
+    marked = _marked(events)
+    top = 12 + 20 * lines + (20 * rows_of(marked, width - 64) if marked else 0)
+    figure = blank(width, 318 + top)
+    axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[7, 2])
+    margins(figure, width, left=64, right=14, top=top, bottom=58, between=10)
     for version, run in groupby(points, key=lambda e: e.version):
         _run(axes, list(run), metric, colours[version])
-    shown = order[-3:] if width > 800 else order[-1:]
-    handles = [Line2D([], [], color=colours[v], lw=2, label=short_id(v)) for v in shown]
-    side = "below" if higher_is_better(metric) else "above"
-    handles += [
-        Line2D([], [], color=INK, lw=1.2, ls="--", label="its holdout"),
-        Line2D([], [], color=ALARM, lw=1.4, ls=":", label=f"alarm {side}"),
-    ]
-    if any(e.estimate.value is not None and e.estimate.metric == metric for e in points):
-        handles.append(Line2D([], [], color=INK, lw=1.2, ls="-.", label="estimated without actuals"))
     legend(axes, handles)
     axes.set_ylabel(metric.upper() if len(metric) < 5 else metric)
     axes.grid(axis="y")
     axes.margins(x=0.01)
     _limit_y(axes, points, metric)
     _events(axes, lanes, points, events, width)
-    time_axis(lanes, [parse_utc(e.last_event_time or "") for e in points], "when the rows happened (event time)")
+    told = "when the rows happened (event time)" if width > 520 else "event time"
+    time_axis(lanes, [parse_utc(e.last_event_time or "") for e in points], told)
     return figure
+
+
+def _handles(points: Sequence[Evaluation], metric: str, colours: dict[str, str], shown: Sequence[str]) -> list[Line2D]:
+    """What the lines mean."""
+    side = "below" if higher_is_better(metric) else "above"
+    estimated = any(e.estimate.value is not None and e.estimate.metric == metric for e in points)
+    return [
+        *(Line2D([], [], color=colours[v], lw=2, label=short_id(v)) for v in shown),
+        Line2D([], [], color=INK, lw=1.2, ls="--", label="its holdout"),
+        Line2D([], [], color=ALARM, lw=1.4, ls=":", label=f"alarm {side}"),
+        *([Line2D([], [], color=INK, lw=1.2, ls="-.", label="estimated without actuals")] if estimated else []),
+    ]
 
 
 def _run(axes: Axes, run: list[Evaluation], metric: str, colour: str) -> None:
@@ -159,7 +167,7 @@ def _events(axes: Axes, lanes: Axes, points: list[Evaluation], events: Sequence[
             handles=[used[kind] for kind in MARKS if kind in used],
             loc="upper left",
             bbox_to_anchor=(64 / width, 1.0),
-            ncols=_marks_a_row(width),
+            ncols=columns_of(_marked(events), width - 64),
             borderpad=0.2,
             borderaxespad=0.3,
             handletextpad=0.3,
@@ -167,8 +175,10 @@ def _events(axes: Axes, lanes: Axes, points: list[Evaluation], events: Sequence[
         )
 
 
-def _marks_a_row(width: float) -> int:
-    return len(MARKS) if width > 900 else 3 if width > 520 else 2
+def _marked(events: Sequence[Event]) -> list[str]:
+    """The words of the marks that are there."""
+    there = {e.kind for e in events}
+    return [label for kind, (_, _, _, label) in MARKS.items() if kind in there]
 
 
 def _event_time(event: Event, points: list[Evaluation]) -> datetime:
@@ -176,39 +186,6 @@ def _event_time(event: Event, points: list[Evaluation]) -> datetime:
     before = [e for e in points if e.recorded_at <= event.recorded_at]
     told = before[-1].last_event_time if before else points[0].first_event_time or points[0].last_event_time
     return parse_utc(told or "")
-
-
-@styled
-def service_over_time(evaluations: Sequence[Evaluation], *, width: float = 540) -> Figure:
-    """Response time (mean with its interval, p95) and predictions a second of each check, against the clock."""
-    points = [e for e in evaluations if e.service.state != "insufficient"]
-    if not points:
-        return words("Too few requests yet: response times will be drawn here.", width)
-    figure = blank(width, 300)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    margins(figure, width, left=64, right=14, top=32, bottom=48, between=16)
-    times: Any = [parse_utc(e.recorded_at) for e in points]
-    alone: dict[str, Any] = {"marker": "o", "ms": 4} if len(points) == 1 else {}
-    for values, style, colour, label in (
-        ([_number(e.service.all.p95_s) * 1e3 for e in points], "--", AMBER, "95 of 100 are faster (p95)"),
-        ([_number(e.service.all.mean_s) * 1e3 for e in points], "-", BLUE, "mean (shaded: 95 %)"),
-    ):
-        upper.plot(times, values, color=colour, ls=style, lw=1.8, label=label, **alone)
-    # A wide interval may leave the picture; it must not flatten the lines.
-    top = upper.get_ylim()[1]
-    low, high = zip(*(e.service.all.mean_interval_s or (math.nan, math.nan) for e in points), strict=True)
-    upper.fill_between(times, [s * 1e3 for s in low], [s * 1e3 for s in high], color=BLUE, alpha=0.2, lw=0)
-    upper.set_ylim(top=top)
-    lower.plot(times, [_number(e.service.all.predictions_per_s) for e in points], color=GREEN, lw=1.8, **alone)
-    upper.set_ylabel("response, ms")
-    lower.set_ylabel("rows / s")
-    for axes in (upper, lower):
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.grid(axis="y")
-    legend(upper, None)
-    time_axis(lower, times, "time of the check (UTC)")
-    return figure
 
 
 def _number(value: float | None) -> float:

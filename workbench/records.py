@@ -93,6 +93,14 @@ class Prediction(Record, frozen=True, kw_only=True):
     request_id: str = ""
 
 
+class Answer(Record, frozen=True, kw_only=True):
+    """A prediction read without its inputs, which are most of its weight."""
+
+    version: str
+    output: Label
+    probabilities: dict[str, float] | None = None
+
+
 class Actual(Record, frozen=True, kw_only=True):
     """The true value of a prediction."""
 

@@ -178,7 +178,7 @@ class Tail(Generic[R]):
         return self._follower.damaged
 
     def read(self) -> list[R]:
-        """The last `keep` records now on disk, oldest first."""
+        """The last `keep` records now on disk, oldest first; the very same list while nothing is new."""
         with self._lock:
             lost, fresh = self._follower.news(self.keep)
             held = self._joined(self.records, fresh) if fresh else self.records

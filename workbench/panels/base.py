@@ -168,6 +168,11 @@ class Panel(W.VBox):
     def draw(view: View) -> str:
         raise NotImplementedError
 
+    @classmethod
+    def whole(cls, view: View) -> str:
+        """What a page without controls shows, such as the mailed one: all that they would choose from."""
+        return cls.draw(view)
+
 
 def said(text: str) -> str:
     """A line that a screen reader reads out when it changes."""

@@ -1,21 +1,60 @@
-"""Performance: the error over time with what was done about it, and every metric beside the holdout."""
+"""Performance: the error over time with what was done about it, every metric beside the holdout, and a closer look."""
 
 from __future__ import annotations
 
-from workbench.label_words import curve_told
-from workbench.panels.base import Markup, Panel, full_width, number, table, tag
+from typing import Any
+
+import ipywidgets as W
+
+from workbench.panels.base import Panel, full_width, row, table, tag
+from workbench.panels.desk import Desk
+from workbench.panels.performance_looks import LOOKS, bounded
 from workbench.panels.view import View
-from workbench.performance_result import PerformanceResult
+from workbench.plot_style import short_id
 from workbench.plots import error_over_time, svg
 
-SEGMENTS_SHOWN = 8
-PERIODS_SHOWN = 8
+ALL = ("all versions", None)
 
 
 class Performance(Panel):
-    """The main picture of the page."""
+    """The main picture of the page; below it one look at a time, over all versions or one."""
 
     title = "Error over time, and what was done about it"
+
+    def __init__(self, desk: Desk) -> None:
+        self.view: View | None = None
+        self.looked: object = None
+        self.version = W.Dropdown(description="Version", options=[ALL])
+        self.look = W.ToggleButtons(description="Look at", options=list(LOOKS), style={"button_width": "auto"})
+        self.closer = W.HTML()
+        super().__init__(desk, row(self.version, self.look), self.closer)
+        for choice in (self.version, self.look):
+            choice.observe(self._chosen, "value")
+
+    def show(self, view: View) -> None:
+        self.view = view
+        if self.key(view) != self.drawn:
+            self._offer(view)
+        super().show(view)
+        self._look(view)
+
+    def _offer(self, view: View) -> None:
+        """The versions that gave the newest answers; the chosen one stays where it is one of them."""
+        offered = [ALL, *((short_id(v), v) for v in view.answered.versions)]
+        if list(self.version.options) != offered:
+            kept = self.version.value
+            self.version.options = offered
+            self.version.value = kept if kept in view.answered.versions else None
+
+    def _chosen(self, _: Any) -> None:
+        if self.view is not None:
+            self._look(self.view)
+
+    def _look(self, view: View) -> None:
+        key = self.key(view), self.look.value, self.version.value
+        if key != self.looked:
+            self.closer.value = LOOKS[self.look.value](view, self.version.value)
+            self.looked = key
 
     def key(self, view: View) -> object:
         return view.checked, view.happened, view.width
@@ -24,6 +63,11 @@ class Performance(Panel):
     def draw(view: View) -> str:
         picture = svg(error_over_time(view.evaluations, view.events, width=full_width(view)), _label(view))
         return picture + _metrics(view)
+
+    @classmethod
+    def whole(cls, view: View) -> str:
+        looks = (tag("h3", name) + look(view, None) for name, look in LOOKS.items())
+        return cls.draw(view) + "".join(looks)
 
 
 def _label(view: View) -> str:
@@ -42,50 +86,15 @@ def _metrics(view: View) -> str:
     if check is None:
         return ""
     result = check.performance
-    told = [result.labels.sentence, curve_told(result.labels)] if result.labels else []
-    lines = [result.sentence, *told, check.estimate.sentence]
-    names = list(result.metrics)
+    lines = [result.sentence, result.labels.sentence if result.labels else "", check.estimate.sentence]
     rows = [
-        ("window", *(_bounded(result.metrics[name], result.intervals.get(name)) for name in names)),
         (
-            "holdout of the version",
-            *(_bounded(result.baseline.get(name), result.baseline_intervals.get(name)) for name in names),
-        ),
+            name,
+            bounded(result.metrics[name], result.intervals.get(name)),
+            bounded(result.baseline.get(name), result.baseline_intervals.get(name)),
+        )
+        for name in result.metrics
     ]
     head = f"{result.labelled:,} of the last {result.n:,} mature predictions have their actual; 95 % intervals"
-    segments = _segments(result, view.settings.performance.segment)
-    tables = [table(head, ["", *names], rows), segments, _periods(result)]
-    return "".join(tag("p", line) for line in lines if line) + "".join(
-        tag("div", one, "wb-narrow") for one in tables if one
-    )
-
-
-def _segments(result: PerformanceResult, column: str | None) -> Markup | None:
-    if not result.segments or column is None:
-        return None
-    rows = [
-        (part.segment, part.n, _bounded(part.metrics.get(result.metric), part.intervals.get(result.metric)))
-        for part in result.segments[:SEGMENTS_SHOWN]
-    ]
-    return table(f"By {column}, the worst first", [column, "actuals", result.metric], rows)
-
-
-def _periods(result: PerformanceResult) -> Markup | None:
-    """The newest periods of event time."""
-    if not result.over_time:
-        return None
-    rows = [
-        (
-            (part.start or "")[:10],
-            part.version,
-            part.n,
-            _bounded(part.metrics.get(result.metric), part.intervals.get(result.metric))
-            + (", provisional" if part.provisional else ""),
-        )
-        for part in result.over_time[-PERIODS_SHOWN:]
-    ]
-    return table("By event time", ["from", "version", "actuals", result.metric], rows)
-
-
-def _bounded(value: float | None, bounds: tuple[float, float] | None) -> str:
-    return f"{number(value)} ({number(bounds[0])} to {number(bounds[1])})" if bounds else number(value)
+    figures = tag("div", table(head, ["", "window", "holdout"], rows), "wb-narrow")
+    return "".join(tag("p", line) for line in lines if line) + figures

@@ -33,7 +33,7 @@ PAGE = (
     f"<style>:root {{ {LIGHT} }} body {{ margin: 0; padding: 20px; background: var(--jp-layout-color2) }} "
     ".wb { display: grid; grid-template-columns: minmax(0, 1fr); } "
     # A mailed page is read and printed from its beginning to its end.
-    ".wb .wb-scroll { max-height: none } "
+    ".wb .wb-scroll { max-height: none } .wb .wb-light { white-space: normal } "
     f"@media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} "
     ".wb { --wb-good: #3ccf9e; --wb-bad: #ff9150; --wb-wait: #e3c64b } } "
     "@media print { body { padding: 0; background: none } .wb .wb-panel { break-inside: avoid-page } }</style>"
@@ -55,7 +55,7 @@ def report(view: View, now: datetime) -> str:
     parts = [
         tag("header", Markup(tag("h1", name) + tag("span", written, "wb-light")), "wb-head"),
         tag("section", Markup(Headline.draw(view))),
-        *(tag("section", Markup(tag("h2", p.title) + p.draw(view)), "wb-panel") for p in PANELS),
+        *(tag("section", Markup(tag("h2", p.title) + p.whole(view)), "wb-panel") for p in PANELS),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

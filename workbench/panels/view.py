@@ -8,6 +8,7 @@ from workbench.errors import CorruptVersion
 from workbench.evaluation import Evaluation
 from workbench.jobs import Job, Jobs
 from workbench.metrics_store import MetricsStore
+from workbench.panels.answered import Answered
 from workbench.policy import Standing
 from workbench.records import Event, Metadata, Pointer, Promotion
 from workbench.settings import Settings
@@ -29,6 +30,7 @@ class View:
     job: Job | None = None
     standing: Standing | None = None
     predictions: int = 0
+    answered: Answered = field(default_factory=Answered)
     width: int = 1_180
 
     @property
@@ -59,10 +61,12 @@ class Reader:
         self.metrics = MetricsStore.of(settings)
         self.versions = VersionStore(settings.versions_dir)
         self.jobs = Jobs(settings, self.metrics)
+        self.answered = Answered(settings.model.task)
 
     def read(self, width: int = 1_180) -> View:
         live, trouble = self._live()
         job = self.jobs.running()
+        self.answered = self.answered.now(self.metrics)
         return View(
             settings=self.settings,
             evaluations=self.metrics.evaluations(),
@@ -74,6 +78,7 @@ class Reader:
             job=job,
             standing=stand(self.settings, self.metrics, live, running=job is not None, now=self.jobs.clock()),
             predictions=len(self.metrics.prediction_ids()),
+            answered=self.answered,
             width=width,
         )
 
