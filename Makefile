@@ -43,8 +43,8 @@ lint: setup
 check: lint ## lint, types, import contracts, quick tests and doctests
 	$(BIN)/python -m pytest -q -m "not slow and not browser"
 
-notebooks: setup
-	$(BIN)/python -m pytest -q --nbval notebooks/1_explore.ipynb notebooks/2_drift.ipynb notebooks/dashboard.ipynb --nbval-current-env \
+notebooks: setup ## run every notebook and compare what it says with what it said
+	$(BIN)/python -m pytest -q --nbval notebooks/*.ipynb --nbval-current-env \
 	  --nbval-sanitize-with=notebooks/sanitize.cfg --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 -p no:cacheprovider
 
 test: lint ## everything: also real processes, notebooks, and the dashboard in Chromium where one is found

@@ -47,7 +47,7 @@ def test_the_gates_interval_is_a_picture_with_a_sentence_for_who_cannot_see_it(p
     verdict = view.versions[1].gate
     assert 'role="img"' in panel.body.value
     assert f"Gate: mae of second better by {verdict.advantage:.4g}" in panel.body.value
-    assert "cannot tell; 1 versions shown" in panel.body.value
+    assert "cannot tell; 1 shown" in panel.body.value
 
 
 def test_each_challenger_has_its_interval_the_newest_on_top():

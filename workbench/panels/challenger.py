@@ -120,5 +120,5 @@ def _label(view: View) -> str:
     version, verdict = shown[0]
     return (
         f"Gate: {verdict.metric} of {version} better by {number(verdict.advantage)}, 95 % interval "
-        f"{number(verdict.low)} to {number(verdict.high)}: {verdict.verdict}; {len(shown)} versions shown."
+        f"{number(verdict.low)} to {number(verdict.high)}: {verdict.verdict}; {len(shown)} shown."
     )

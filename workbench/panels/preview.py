@@ -12,7 +12,7 @@ from workbench.records import Metadata
 from workbench.whatif_result import Differs, WhatIf
 
 # Of the fields that differ, those that matter to who switches; the comparison of two versions has all.
-MADE = ("ensemble", "recipe", "refitted", "parameters.", "libraries.", "row_ms")
+MADE = ("ensemble", "recipe", "refitted", "parameters.", "libraries.")
 
 
 def preview(view: View, target: str, question: str, asked: WhatIf | None = None) -> Markup:
