@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from workbench.show import Shown
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -54,7 +56,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     without: dict[str, float | None] = {}
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class Course(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One policy over the history, or one of those that it is held beside."""
 
     name: str
@@ -78,8 +80,14 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     recovered: Recovered | None = None
     settings: dict[str, object] = {}
 
+    def to_frame(self) -> pd.DataFrame:
+        """A row a step: what it did and refused, and why."""
+        import pandas as pd
 
-class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
+        return pd.DataFrame([msgspec.structs.asdict(step) for step in self.steps], columns=Step.__struct_fields__)
+
+
+class BacktestResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Every course over the same history; `chosen` and `undominated` name policies, where there are several."""
 
     id: str

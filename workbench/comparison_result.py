@@ -11,6 +11,7 @@ import msgspec
 from workbench.evaluation import UNCHECKED, Traffic
 from workbench.performance_result import Score
 from workbench.records import Record, State, parse_utc
+from workbench.show import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ class Tenure(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.live) and self.live[-1][1] is None
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class Comparison(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """All versions as of a moment: in the order in which they were first made live, then those that never were.
 
     `predictions` are on record, of the last `history` that are kept at least; `metric` is the deciding one.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from workbench.performance_result import EstimateResult, PerformanceResult
 from workbench.records import ALARMING, Kind, Record, State
+from workbench.show import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +75,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     state: State
 
 
-class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureDrift(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One feature's window beside its reference, channel by channel; `channel` names the one that decided.
 
     `effective` is how many independent rows the window's values are worth. `bins` are the window's shares between and
@@ -101,7 +105,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     needed: int | None = None
 
 
-class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
+class DriftResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """A window beside a reference. `level` is the chance of a false alarm that this one check was allowed."""
 
     state: State
@@ -117,8 +121,16 @@ class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
             raise KeyError(name)
         return found
 
+    def to_frame(self) -> pd.DataFrame:
+        """A row a feature: its verdict, and its figures beside the reference's."""
+        import pandas as pd
 
-class DataResult(msgspec.Struct, frozen=True, kw_only=True):
+        names = ("state", "channel", "n", "missing_share", "reference_missing_share", "mean", "reference_mean", "std")
+        fields = ("feature", "kind", *names, "reference_std", "sentence")
+        return pd.DataFrame([[getattr(f, name) for name in fields] for f in self.features], columns=fields)
+
+
+class DataResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Whether the data are what they claim to be; while they are broken, nothing is learnt from them."""
 
     state: State
@@ -150,7 +162,7 @@ class Together(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[tuple[str, str, float, float], ...] = ()
 
 
-class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+class ModelView(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Drift as the model sees it: its outputs, its members' disagreement, the features together, their impact."""
 
     state: State
@@ -212,7 +224,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
 
 
-class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The service; `cause` says what it is in alarm for, `last_request` is the id of the newest that was counted."""
 
     state: State
@@ -231,7 +243,7 @@ UNCHECKED = "not checked"
 Verdict = DataResult | DriftResult | ModelView | PerformanceResult | EstimateResult | ServiceResult
 
 
-class Evaluation(Record, frozen=True, kw_only=True):
+class Evaluation(Shown, Record, frozen=True, kw_only=True):
     """One check: what was looked at, the figures, the thresholds they met and the verdicts in words.
 
     `drift` is against what the version was trained on, `previous` against the window before this one: the first says
@@ -263,6 +275,13 @@ class Evaluation(Record, frozen=True, kw_only=True):
             "estimate": self.estimate,
             "service": self.service,
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a part of the check: its verdict and its sentence."""
+        import pandas as pd
+
+        rows = [(name, part.state, part.sentence) for name, part in self.verdicts.items()]
+        return pd.DataFrame(rows, columns=("part", "state", "sentence"))
 
     @property
     def alarms(self) -> dict[str, str]:

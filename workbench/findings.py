@@ -7,13 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import psutil
 
 from workbench.errors import WorkbenchError
 from workbench.settings import Settings
+from workbench.show import Shown
+from workbench.show.sheet import Sheet, Table, Told, clock, many
+from workbench.show.sheets import sheet_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Area = Literal[
     "settings",
@@ -62,7 +68,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-class Examination(msgspec.Struct, frozen=True, kw_only=True):
+class Examination(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Of one workspace at one time. `needed_bytes` is what one history of records and one retrain take."""
 
     root: str
@@ -77,6 +83,39 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def problems(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.level == "problem"]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a finding."""
+        import pandas as pd
+
+        return pd.DataFrame([msgspec.structs.asdict(f) for f in self.findings], columns=Finding.__struct_fields__)
+
+
+@sheet_of.register
+def _sheet(found: Examination) -> Sheet:
+    marks = {"problem": Told("✗ problem", "bad"), "note": Told("· note", "wait")}
+    healthy = Told("✓ nothing is wrong", "good")
+    return Sheet(
+        f"Examination of {found.root}",
+        healthy if found.healthy else Told(f"✗ {many(len(found.problems), 'problem')}", "bad"),
+        facts=[
+            ("examined", clock(found.examined_at)),
+            ("disk", f"{found.free_bytes / 1e9:,.1f} GB free, {found.needed_bytes / 1e6:,.0f} MB needed"),
+            ("locks held", ", ".join(lock.what for lock in found.locks if lock.held) or "none"),
+        ],
+        tables=[
+            Table(
+                many(len(found.findings), "finding"),
+                ["", "area", "what", "where", "what to do"],
+                [(marks[f.level], f.area, f.what, f.where, f.todo) for f in found.findings],
+            ),
+            Table(
+                "disk use",
+                ["folder", "files", "MB"],
+                [(use.folder, use.files, f"{use.bytes / 1e6:,.1f}") for use in found.disk],
+            ),
+        ],
+    )
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from workbench.records import State
+from workbench.show import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORSE: tuple[State, ...] = ("alarm", "possible")
 
@@ -77,7 +82,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     expired: int = 0
 
 
-class PerformanceResult(msgspec.Struct, frozen=True, kw_only=True):
+class PerformanceResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Quality where actuals have come: `metrics` are of the last `n` mature predictions, `labelled` with actual.
 
     `newest` is of the window of the last predictions, provisional until its labels have had the time to come. `judged`
@@ -106,6 +111,18 @@ class PerformanceResult(msgspec.Struct, frozen=True, kw_only=True):
     by_version: tuple[Score, ...] = ()
     over_time: tuple[Score, ...] = ()
 
+    def to_frame(self) -> pd.DataFrame:
+        """A row a metric: of the window and of the version's holdout, with the ends of their 95 % intervals."""
+        import pandas as pd
+
+        none = (None, None)
+        rows = [
+            (n, v, *self.intervals.get(n, none), self.baseline.get(n), *self.baseline_intervals.get(n, none))
+            for n, v in self.metrics.items()
+        ]
+        columns = ("metric", "value", "low", "high", "holdout", "holdout_low", "holdout_high")
+        return pd.DataFrame(rows, columns=columns)
+
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """What was estimated of some predictions without their actuals, and what the actuals said later."""
@@ -119,7 +136,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     realised: float
 
 
-class EstimateResult(msgspec.Struct, frozen=True, kw_only=True):
+class EstimateResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Quality without actuals: what inputs and predictions alone say of the error, with a 95 % interval.
 
     `record` is its track record, oldest first; `trusted` whether that is good, None while there is none. `gap` is how

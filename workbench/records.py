@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from workbench.errors import DataError
+from workbench.show import Shown
 
 Task = Literal["regression", "classification"]
 Kind = Literal["numeric", "boolean", "categorical"]
@@ -231,7 +232,7 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
         return not self.limits and self.verdict in {"no champion", "better", self.asked}
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+class Metadata(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is to be known of a version without loading it."""
 
     format: int = FORMAT

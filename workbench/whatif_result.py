@@ -12,6 +12,7 @@ import msgspec
 
 from workbench.comparison_result import Tenure
 from workbench.records import Label, Metadata, Value
+from workbench.show import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ class ChangedRow(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, Value]
 
 
-class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
+class WhatIf(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """A version asked about the last `n` recorded inputs, from `start` to `end` of event time.
 
     `answered_by` counts the rows by the version that answered them. Of the `labelled` rows, `seen` are not newer than
@@ -169,7 +170,7 @@ class SameInputs(msgspec.Struct, frozen=True, kw_only=True):
     batch_row_ms: tuple[float, float]
 
 
-class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
+class SideBySide(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Two versions: what they are, what they served, and what both say to the same inputs.
 
     `differences` are the fields of the metadata that differ; the metrics when made are in the metadata, each on rows of
@@ -183,3 +184,9 @@ class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Differs, ...]
     same_inputs: SameInputs | None
     sentence: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """The fields of the metadata that differ."""
+        import pandas as pd
+
+        return pd.DataFrame([(d.field, d.a, d.b) for d in self.differences], columns=("field", "a", "b"))

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from workbench.panels.base import Panel
     from workbench.panels.dashboard import Dashboard
     from workbench.panels.page import Page
+    from workbench.records import Metadata, Pointer
     from workbench.shifts import Kind
+    from workbench.status import Status
     from workbench.transfer import Exported
     from workbench.whatif_result import SideBySide, WhatIf
 
@@ -116,18 +118,35 @@ class Workbench:
         return write(self.settings, path, utc_now())
 
     def _repr_html_(self) -> str:
-        """The dashboard's headline, as it is now."""
-        from workbench.panels.report import headline
-        from workbench.panels.view import Reader
+        return self.status()._repr_html_()
 
-        return headline(Reader(self.settings).read())
+    def status(self) -> Status:
+        """What is live, what the last check said, and where maintenance stands; nothing is run."""
+        from workbench.status import status
+
+        return status(self.settings, self.metrics, self.versions, self.jobs)
+
+    def version(self, version_id: str | None = None) -> Metadata:
+        """All that is to be known of a version without loading it; default: the live one."""
+        return self.versions.metadata(version_id or self._live().version_id)
+
+    def evaluation(self) -> Evaluation:
+        """The newest check on record; `check()` looks now."""
+        found = self.metrics.evaluations(1)
+        if not found:
+            raise WorkbenchError("no check is on record yet; check() looks now")
+        return found[-1]
 
     def check(self) -> Evaluation:
         """Look at the live version's window now, and write the evaluation down."""
+        live = self._live()
+        return self.monitor.check(self.versions.load(live.version_id), live.activated_at)
+
+    def _live(self) -> Pointer:
         live = self.versions.live()
         if live is None:
             raise UnknownVersion("no version is live; train one with `python main.py`")
-        return self.monitor.check(self.versions.load(live.version_id), live.activated_at)
+        return live
 
     def retrain(self, reason: str = "by request", **options: Any) -> Job:
         """Start a retrain in a process of its own and follow it to its end.

@@ -80,9 +80,3 @@ def write(settings: Settings, path: Path | str, now: datetime) -> Path:
     except OSError as error:
         raise WorkbenchError(f"the report cannot be written to {target}: {error.strerror}") from error
     return target
-
-
-def headline(view: View) -> str:
-    """The cards and sentences alone, for a cell of a notebook."""
-    shown = Markup(tag("h1", view.settings.model.name) + Headline.draw(view))
-    return f"{STYLE}{tag('div', shown, 'wb')}"
