@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import ipywidgets as W
 import pytest
 
+from workbench.panels.base import anchor
 from workbench.panels.dashboard import Dashboard
 from workbench.records import Event
 
@@ -17,25 +19,33 @@ def text(widget):
 
 def test_a_page_without_a_version_says_what_to_do(settings):
     page = Dashboard(settings)
-    assert "nothing live" in text(page.headline)
+    assert "Nothing live" in text(page.headline)
     assert "python main.py" in text(page.headline)
     assert page.status.value == ""
 
 
 def test_a_page_without_a_check_says_so(trained):
     page = Dashboard(trained)
-    assert "no check yet" in text(page.headline)
+    assert "No check yet" in text(page.headline)
     assert "first" in text(page.headline)
 
 
 def test_the_cards_tell_what_the_last_check_found(trained, traffic):
     evaluation = traffic.send()
     page = Dashboard(trained)
-    assert "✓ healthy" in text(page.headline)
+    assert "✓ Healthy" in text(page.headline)
     assert f"{evaluation.performance.metrics['mae']:.4g}" in text(page.headline)
     assert "40 in the window" in text(page.headline)
     assert evaluation.performance.sentence in text(page.performance)
     assert 'role="img"' in text(page.drift)
+
+
+def test_every_panel_is_one_jump_away(trained):
+    page = Dashboard(trained)
+    shown = "".join(widget.value for widget in page.children if isinstance(widget, W.HTML))
+    for panel in page.panels[1:]:
+        assert f'href="#{anchor(panel.title)}"' in shown
+        assert f'id="{anchor(panel.title)}"' in panel.children[0].value
 
 
 def test_an_alarm_is_told_by_sign_and_word(trained, traffic):

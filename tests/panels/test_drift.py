@@ -9,7 +9,7 @@ import pytest
 from tests.evaluations import evaluation
 from workbench.evaluation import DataResult, DriftResult, FeatureDrift, Impact, ModelView
 from workbench.panels.drift import Drift
-from workbench.panels.headline import state_of
+from workbench.panels.state_line import state_of
 from workbench.panels.view import View
 from workbench.records import Pointer, utc_text
 

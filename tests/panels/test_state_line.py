@@ -97,6 +97,15 @@ def test_without_actuals_the_error_is_estimated_or_not_told(seen):
     assert rests_on(seen(performance=none)) == "1,000 predictions, no actuals yet, no drift"
 
 
+def test_a_version_that_has_answered_nothing_yet_is_not_said_to_have_an_error(seen):
+    assert rests_on(seen(n=0)) == "no predictions since it went live"
+
+
+def test_an_estimate_in_alarm_is_told_beside_the_actuals(seen):
+    guess = EstimateResult(state="alarm", sentence="", metric="mae", n=1_000, value=12.0, low=11.0, high=13.0)
+    assert told(seen(estimate=guess)).startswith("▲ alarm: 1,000 predictions, error 8.1 ± 0.4, the newest estimated")
+
+
 def test_few_predictions_are_no_verdict(seen):
     few = drift(state="insufficient")
     view = seen(n=1, performance=performance("insufficient", value=None), drift=few)
@@ -122,7 +131,7 @@ def test_what_is_missing_is_told_before_there_is_anything_to_tell(trained):
 def test_real_traffic_of_either_task_is_told(traffic, trained):
     traffic.send(60)
     line = state_line(Reader(trained).read())
-    assert line.startswith('<p class="wb-state"><b class="wb-good">✓ Healthy</b><span>: 60 predictions, error ')
+    assert ">✓ Healthy</b><span>: 60 predictions, error " in line
     assert "version first, live since" in line
     assert line in Headline.draw(Reader(trained).read())
 

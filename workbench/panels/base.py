@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -64,11 +65,38 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]], *
     classes = [*css, *[""] * (len(head) - len(css))]
     lines = ["".join(tag("td", cell, name) for cell, name in zip(row, classes, strict=True)) for row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    titles = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
+    # A corner without a word is no heading.
+    titles = "".join(f'<th scope="col">{escape(h)}</th>' if h else "<td></td>" for h in head)
+    # It scrolls where it is too large, and so must be reached without a mouse.
+    name = escape(caption)
     return Markup(
-        f'<div class="wb-scroll"><table><caption>{escape(caption)}</caption>'
+        f'<div class="wb-scroll" tabindex="0" role="region" aria-label="{name}"><table><caption>{name}</caption>'
         f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def anchor(title: str) -> str:
+    """The name by which a heading is jumped to.
+
+    >>> anchor("Drift of the inputs")
+    'wb-drift-of-the-inputs'
+    """
+    return "wb-" + "-".join(re.findall(r"\w+", title.lower()))
+
+
+def heading(title: str) -> Markup:
+    """A panel's heading.
+
+    >>> heading("Versions")
+    '<h2 id="wb-versions">Versions</h2>'
+    """
+    return Markup(f'<h2 id="{anchor(title)}">{escape(title)}</h2>')
+
+
+def jumps(titles: Sequence[str]) -> Markup:
+    """Links to the panels of a page."""
+    links = "".join(f'<a href="#{anchor(title)}">{escape(title)}</a>' for title in titles)
+    return Markup(f'<nav class="wb-jumps" aria-label="Parts of this page">{links}</nav>')
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -143,7 +171,7 @@ class Panel(W.VBox):
     def __init__(self, desk: Desk, *controls: W.Widget) -> None:
         self.desk = desk
         self.body = W.HTML()
-        head = [W.HTML(tag("h2", self.title))] if self.title else []
+        head = [W.HTML(heading(self.title))] if self.title else []
         super().__init__([*head, self.body, *controls])
         self.add_class("wb-panel" if self.title else "wb-bare")
 

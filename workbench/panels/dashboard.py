@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets as W
 
-from workbench.panels.base import tag
+from workbench.panels.base import heading, jumps
 from workbench.panels.commands import Command, Run
 from workbench.panels.drift import Drift
 from workbench.panels.events import Events
@@ -37,5 +37,7 @@ class Dashboard(Page):
     def arranged(self) -> Sequence[W.Widget]:
         self.headline, self.performance, self.drift, self.health, self.retrain, self.versions, self.events = self.panels
         pair = W.HBox([self.drift, self.health]).add_class("wb-pair")
-        door = W.VBox([W.HTML(tag("h2", "Maintenance")), self.lock]).add_class("wb-panel")
-        return [self.headline, self.performance, pair, door, self.retrain, self.versions, self.events]
+        door = W.VBox([W.HTML(heading("Maintenance")), self.lock]).add_class("wb-panel")
+        shown = [self.performance, self.drift, self.health, self.retrain, self.versions, self.events]
+        links = W.HTML(jumps([panel.title for panel in shown]))
+        return [self.headline, links, self.performance, pair, door, self.retrain, self.versions, self.events]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from workbench.evaluation import ServiceResult
 from workbench.panels.base import Markup, Panel, clock, number, tag
-from workbench.panels.state_line import state_line, state_of
+from workbench.panels.state_line import state_line
 from workbench.panels.view import View
-from workbench.plot_style import short_id
 
 
 class Headline(Panel):
@@ -22,8 +21,7 @@ class Headline(Panel):
         return f'{state_line(view)}<dl class="wb-cards">{cards}</dl>{_sentences(view)}'
 
 
-def _cards(view: View) -> list[tuple[str, object, str, str]]:
-    glyph, word, css, sentence = state_of(view)
+def _cards(view: View) -> list[tuple[str, object, str]]:
     check, metric = view.current, view.settings.metric
     performance = check.performance if check else None
     value = performance.metrics.get(metric) if performance else None
@@ -33,23 +31,20 @@ def _cards(view: View) -> list[tuple[str, object, str, str]]:
     up = service.uptime if service else None
     at_least = "+" if view.predictions >= view.settings.monitor.history else ""
     return [
-        ("state", f"{glyph} {word}", sentence, css),
-        ("live version", short_id(view.live.version_id) if view.live else "none", _since(view), "wb-id"),
         (
             f"{metric} now",
             number(value),
             f"holdout {number(baseline)}{_percent(performance.loss if performance else None)}",
-            "",
         ),
-        ("predictions", f"{view.predictions:,}{at_least}", f"{check.n:,} in the window" if check else "", ""),
-        ("response", _milliseconds(service.all.mean_s if service else None), _p95(service), ""),
-        ("rate", _rate(service.all.predictions_per_s if service else None), "predictions a second", ""),
-        ("up", f"{up.share:.1%}" if up else "–", f"since {clock(up.since)}" if up else "service not seen yet", ""),
+        ("predictions", f"{view.predictions:,}{at_least}", f"{check.n:,} in the window" if check else ""),
+        ("response", _milliseconds(service.all.mean_s if service else None), _p95(service)),
+        ("rate", _rate(service.all.predictions_per_s if service else None), "predictions a second"),
+        ("up", f"{up.share:.1%}" if up else "–", f"since {clock(up.since)}" if up else "service not seen yet"),
     ]
 
 
-def _card(name: str, value: object, detail: str, css: str) -> Markup:
-    shown = tag("dd", Markup(f"{tag('span', value, css)}{tag('small', detail)}"))
+def _card(name: str, value: object, detail: str) -> Markup:
+    shown = tag("dd", Markup(f"{tag('span', value)}{tag('small', detail)}"))
     return Markup(f'<div class="wb-card">{tag("dt", name)}{shown}</div>')
 
 
@@ -77,10 +72,6 @@ def _sentences(view: View) -> str:
             Markup(f"{tag('b', 'Last decision')} ({clock(decision.recorded_at)}): {tag('span', decision.reason)}")
         )
     return "".join(tag("p", line, "wb-decision") for line in lines)
-
-
-def _since(view: View) -> str:
-    return f"since {clock(view.live.activated_at)}" if view.live else "train one to begin"
 
 
 def _percent(loss: float | None) -> str:

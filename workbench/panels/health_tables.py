@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.evaluation import Evaluation, Traffic
-from workbench.labels import span
+from workbench.label_words import span
 from workbench.panels.base import Markup, clock, number, table
 from workbench.plot_style import short_id
 from workbench.traffic_words import failures_told, mean_told, p95_told

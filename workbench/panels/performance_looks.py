@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from workbench import label_plots, quality_plots
 from workbench.evaluation import Evaluation
-from workbench.labels import curve_told
+from workbench.label_words import curve_told
 from workbench.panels.base import Markup, full_width, half_width, number, table, tag
 from workbench.panels.view import View
 from workbench.performance_result import PerformanceResult, Score

@@ -1,6 +1,12 @@
 // initialize() is the clock, render() the light. The two get different proxies of the model: they share by uid.
 const SENT = new Map();
 
+function nameMain() {
+  // Voila's page has no landmark; JupyterLab, which has its own, no such element.
+  const cells = document.getElementById("rendered_cells");
+  if (cells) cells.setAttribute("role", "main");
+}
+
 function nameProgress(root) {
   // ipywidgets gives progress bars no role and no name.
   for (const bar of root.querySelectorAll(".widget-hprogress .progress")) {
@@ -76,6 +82,7 @@ export default {
     }, 500);
     measure();
     show();
+    nameMain();
     return () => {
       clearInterval(timer);
       model.off("change:pong", heard);

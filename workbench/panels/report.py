@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.files import replace_whole
-from workbench.panels.base import STYLE, Markup, Panel, clock, tag
+from workbench.panels.base import STYLE, Markup, Panel, clock, heading, tag
 from workbench.panels.drift import Drift
 from workbench.panels.events import Events
 from workbench.panels.headline import Headline
@@ -55,7 +55,7 @@ def report(view: View, now: datetime) -> str:
     parts = [
         tag("header", Markup(tag("h1", name) + tag("span", written, "wb-light")), "wb-head"),
         tag("section", Markup(Headline.draw(view))),
-        *(tag("section", Markup(tag("h2", p.title) + p.whole(view)), "wb-panel") for p in PANELS),
+        *(tag("section", Markup(heading(p.title) + p.whole(view)), "wb-panel") for p in PANELS),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

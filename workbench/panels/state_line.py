@@ -61,8 +61,8 @@ def state_of(view: View) -> tuple[str, str, str, str]:
 
 def state_line(view: View) -> Markup:
     """State, what it rests on, and which version that is said of."""
-    glyph, word, css, _ = state_of(view)
-    state = tag("b", f"{glyph} {word.capitalize()}", css)
+    glyph, word, css, parts = state_of(view)
+    state = tag("b", f"{glyph} {word.capitalize()}", css, parts)
     live = f"version {short_id(view.live.version_id)}, live since {clock(view.live.activated_at)}" if view.live else ""
     version = tag("span", live, "wb-quiet") if live else ""
     return tag("p", Markup(f"{state}{tag('span', f': {rests_on(view)}')} {version}"), "wb-state")
@@ -76,6 +76,8 @@ def rests_on(view: View) -> str:
         there = len(view.versions)
         return f"{there} version{'s are' if there > 1 else ' is'} there to switch to" if there else "no version yet"
     check = view.current
+    if check is not None and check.n == 0:
+        return "no predictions since it went live"
     if check is None:
         return f"{view.predictions:,} predictions on record" if view.predictions else "no traffic yet"
     count = f"{check.n:,} prediction{'s' * (check.n != 1)}"
@@ -89,9 +91,10 @@ def _error(check: Evaluation, metric: str) -> str:
     value = result.metrics.get(metric)
     if value is not None:
         told = f"{name} {around(value, result.intervals.get(metric))}"
-        worse = result.state in ALARMING and result.loss is not None
-        return f"{told}, {result.loss:.0%} worse than on its holdout" if worse else told
-    if estimate.value is not None:
+        if result.state in ALARMING and result.loss is not None:
+            return f"{told}, {result.loss:.0%} worse than on its holdout"
+        return f"{told}, the newest estimated to be worse" if estimate.state in ALARMING else told
+    if estimate.value is not None and estimate.state != "insufficient":
         bounds = None if estimate.low is None or estimate.high is None else (estimate.low, estimate.high)
         return f"{name} estimated at {around(estimate.value, bounds)}"
     return "no actuals yet"
