@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from workbench.evaluation import Evaluation, FeatureDrift
-from workbench.plot_style import ALARM, BLUE, FAINT, INK, blank, clip, legend, margins, styled, time_axis, words
+from workbench.plot_style import ALARM, BLUE, FAINT, INK, blank, clip, margins, styled, time_axis, words
 from workbench.records import ALARMING, State, parse_utc
 
 __all__ = ["alarms_over_time", "score_over_time"]
@@ -27,6 +27,8 @@ SCORES = {
     "unseen": "share of values unseen",
 }
 LANES = 10
+# Below this there is no room for long words.
+NARROW = 460
 
 
 @styled
@@ -55,7 +57,7 @@ def score_over_time(evaluations: Sequence[Evaluation], feature: str, channel: st
         return words(f"{feature}: no check has measured its {SCORES[channel]}", width)
     figure = blank(width, 300)
     axes = figure.subplots()
-    margins(figure, width, left=62, right=16, top=58, bottom=48)
+    margins(figure, width, left=62, right=16, top=58 if width > NARROW else 76, bottom=48)
     for _, run in groupby(points, key=lambda point: point[0].version):
         _stretch(axes, list(run), channel)
     alarmed = [(_when(e), f.channels[channel].value) for e, f in points if f.state in ALARMING]
@@ -69,9 +71,9 @@ def score_over_time(evaluations: Sequence[Evaluation], feature: str, channel: st
         Line2D([], [], color=ALARM, lw=1.2, ls=":", label="enough to count"),
         *([Line2D([], [], color=ALARM, marker="^", lw=0, ms=7, label="input in alarm")] if alarmed else []),
     ]
-    legend(axes, handles)
+    _legend(figure, handles, width, left=62, down=28)
     figure.text(8 / width, 1 - 8 / 300, clip(f"{feature}, check by check", int(width / 7)), ha="left", va="top")
-    time_axis(axes, [_when(e) for e, _ in points], "newest row of the window (event time)")
+    time_axis(axes, [_when(e) for e, _ in points], _moment(width))
     return figure
 
 
@@ -159,8 +161,8 @@ def alarms_over_time(
         Line2D([], [], color=ALARM, marker="^", ms=8, lw=6, label="would alarm"),
         Line2D([], [], color=INK, marker="|", ms=6, lw=2, label="did alarm"),
     ]
-    legend(axes, handles)
-    time_axis(axes, list(times.values()), "newest row of the window (event time)")
+    _legend(figure, handles, width, left=left, down=6)
+    time_axis(axes, list(times.values()), _moment(width))
     return figure
 
 
@@ -176,3 +178,22 @@ def _runs(order: Sequence[int], alarmed: dict[int, set[str]], name: str) -> list
 
 def _when(evaluation: Evaluation) -> Any:
     return parse_utc(evaluation.last_event_time or "")
+
+
+def _moment(width: float) -> str:
+    return "newest row of the window (event time)" if width > NARROW else "event time"
+
+
+def _legend(figure: Figure, handles: list[Any], width: float, *, left: int, down: int) -> None:
+    height = figure.get_size_inches()[1] * 72
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=((left if width > NARROW else 8) / width, 1 - down / height),
+        ncols=3 if width > NARROW else 2,
+        borderpad=0.2,
+        borderaxespad=0,
+        handlelength=1.4,
+        handletextpad=0.5,
+        columnspacing=1.2,
+    )

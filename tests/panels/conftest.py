@@ -30,17 +30,19 @@ class Traffic:
         self.metrics = MetricsStore.of(self.settings)
         self.versions = VersionStore(self.settings.versions_dir)
 
-    def send(self, rows=40, data=None):
+    def send(self, rows=40, data=None, **moved):
+        """Send rows and check them; `moved` holds what is to be done to a column before."""
         from workbench.ensemble import answer
 
         live = self.versions.load(self.versions.live().version_id)
         data = pd.read_csv(self.settings.root / "trips.csv").tail(rows) if data is None else data
+        data = data.assign(**moved)
         sent = to_rows(data[[*live.schema.names, "at"]])
         monitor = ModelMonitor(self.metrics, self.settings)
         said = answer(live.estimator, live.schema, sent).predictions
         done = monitor.record_rows(sent, said, schema=live.schema, version=live.id, response_s=0.01)
         monitor.feedback([(p.id, actual) for p, actual in zip(done, data["minutes"], strict=True)])
-        return monitor.check(self.versions.reference(live.id))
+        return monitor.check(live)
 
 
 @dataclass
@@ -61,6 +63,14 @@ class Commands:
 @pytest.fixture
 def traffic(trained) -> Traffic:
     return Traffic(trained)
+
+
+@pytest.fixture
+def drifting(traffic) -> Traffic:
+    """Four checks; at the last two, trips are longer than those learnt from."""
+    for far in (0, 0, 12, 12):
+        traffic.send(100, km=lambda data, far=far: data["km"] + far)
+    return traffic
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ class FireDrill(W.VBox):
         self.choice = W.Dropdown(description="Input", options=())
         self.kind = W.Dropdown(description="Shift", options=())
         self.size = W.FloatText(description="Size", step=0.1)
-        self.unit = W.HTML()
+        self.unit = W.HTML().add_class("wb-beside")
         self.start = W.Button(description="Fire drill", icon="fire")
         self.verdict = W.HTML()
         heading = W.HTML(tag("h3", "Would the alarm have fired?"))

@@ -26,13 +26,14 @@ def by_impact(features: Sequence[FeatureDrift], impacts: Sequence[Impact]) -> li
 
 
 def offer(choice: W.Dropdown, options: Sequence[tuple[str, str]]) -> None:
-    """Change what can be chosen; what was chosen stays chosen where it can be."""
+    """Change what can be chosen; what was chosen stays chosen where it can be, else it is the first."""
     if tuple(choice.options) == tuple(options):
         return
     kept = choice.value
     choice.options = tuple(options)
-    if kept in [value for _, value in options]:
-        choice.value = kept
+    values = [value for _, value in options]
+    if values:
+        choice.value = kept if kept in values else values[0]
 
 
 class FeaturePicker(W.VBox):
@@ -135,7 +136,7 @@ def figures(feature: FeatureDrift, profile: FeatureProfile, values: np.ndarray) 
         (
             "unseen" if feature.kind == "categorical" else "out of range",
             _share(outside.value if outside else None),
-            f"{_share(expected)} of new rows",
+            f"{_share(expected)} expected",
         ),
     ]
     if feature.kind == "categorical":
@@ -163,7 +164,7 @@ def _quantiles(profile: FeatureProfile, values: np.ndarray) -> list[tuple[str, s
 
 def _options(features: Sequence[FeatureDrift], impacts: Sequence[Impact]) -> list[tuple[str, str]]:
     share = {i.feature: i.share for i in impacts}
-    told = {name: f", moves predictions {number(s, 2)} sd" for name, s in share.items()}
+    told = {name: f", impact {number(s, 2)} sd" for name, s in share.items()}
     return [
         (f"{f.feature}: {' '.join(STATES[f.state])}{told.get(f.feature, '')}", f.feature)
         for f in by_impact(features, impacts)

@@ -8,8 +8,8 @@ from workbench.other_windows import Recorded, rows_of
 from workbench.panels.view import Reader
 from workbench.records import Metadata
 
-# A page holds arrays of no more predictions than this, so that it stays small.
-MOST_ROWS = 10_000
+# Reading them takes some 4 kB each for a moment, and a page is to stay small.
+MOST_ROWS = 6_000
 
 
 class Records:

@@ -22,8 +22,8 @@ from workbench.settings import Settings
 
 # Checks of which another window is measured: some 10 ms each.
 CHECKS = 24
-SIZES = (0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5)
-LEAST_ROWS = 20
+SIZES = (0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3)
+LEAST_ROWS, LARGEST_WINDOW = 20, MOST_ROWS // 2
 Looked = tuple[Evaluation, DriftResult]
 
 
@@ -59,10 +59,11 @@ class Sliders(W.VBox):
     def __init__(self, settings: Settings, records: Records) -> None:
         self.settings, self.records = settings, records
         as_set = settings.monitor.window
-        sizes = sorted({as_set, *(round(as_set * s) for s in SIZES if LEAST_ROWS <= round(as_set * s) <= MOST_ROWS)})
+        others = [round(as_set * share) for share in SIZES]
+        sizes = sorted({as_set, *(size for size in others if LEAST_ROWS <= size <= LARGEST_WINDOW)})
         self.window = W.SelectionSlider(
             description="Window",
-            options=[(f"{size:,} rows" + (" (as set)" if size == as_set else ""), size) for size in sizes],
+            options=[(f"{size:,}" + (" (as set)" if size == as_set else ""), size) for size in sizes],
             value=as_set,
             continuous_update=False,
         )
@@ -153,7 +154,7 @@ class Sliders(W.VBox):
             name: [e for e in self._checks if any(f.feature == name and f.state in ALARMING for f in e.drift.features)]
             for name in self.measures.features
         }
-        self.limits.value = tag("p", _limits(limits, rate), "wb-quiet")
+        self.limits.value = tag("p", _limits(limits, rate), "wb-quiet wb-note")
         sentence = _sentence(would, len(self._checks), len(self.view.evaluations))
         self.told.value = said(sentence)
         drawn = alarms_over_time(self._checks, self.measures.features, states.tolist(), width=half_width(self.view))
@@ -181,9 +182,9 @@ def _limits(limits: DriftSettings, rate: float) -> str:
 
 
 def _sentence(would: dict[str, list[Evaluation]], checks: int, stored: int) -> str:
-    looked = f"{checks} of {stored} stored checks" if checks < stored else f"{stored} stored checks"
+    looked = f"{checks} checks" + (f" ({stored} are stored)" if checks < stored else "")
     if not checks:
-        return f"· none of {stored} stored checks has a window of this size on record"
+        return f"· no check has a window of this size on record ({stored} are stored)"
     named = sorted((name for name in would if would[name]), key=lambda name: len(would[name]), reverse=True)
     if not named:
         return f"✓ no input would have alarmed at {looked}"
@@ -203,8 +204,13 @@ def _table(would: dict[str, list[Evaluation]], did: dict[str, list[Evaluation]])
         (name, len(would[name]), len(did[name]), _moment(would[name][:1]), _moment(would[name][-1:])) for name in named
     ]
     head = ["input", "would alarm", "did", "first", "last"]
-    return table("at how many checks; when the first and last of them were", head, rows, css=["wb-name"])
+    return table(
+        "at how many checks; the newest row (event time) of the first and the last of them",
+        head,
+        rows,
+        css=["wb-name", "", "", "wb-nowrap", "wb-nowrap"],
+    )
 
 
 def _moment(checks: Sequence[Evaluation]) -> str:
-    return clock(checks[0].recorded_at) if checks else "–"
+    return clock(checks[0].last_event_time or "") if checks else "–"

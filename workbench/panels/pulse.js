@@ -17,6 +17,14 @@ function nameProgress(root) {
   }
 }
 
+function nameSliders(root) {
+  // Nor its sliders: the label beside one is not its own.
+  for (const handle of root.querySelectorAll(".widget-slider .noUi-handle, .jupyter-widget-slider .noUi-handle")) {
+    const label = handle.closest(".widget-slider, .jupyter-widget-slider").querySelector("label, .widget-label");
+    if (label) handle.setAttribute("aria-label", label.textContent);
+  }
+}
+
 export default {
   initialize({ model }) {
     const uid = model.get("uid");
@@ -63,6 +71,7 @@ export default {
       if (lost && banner.hidden) banner.replaceChildren("The connection to the session was lost. ", reload);
       banner.hidden = !lost;
       nameProgress(document);
+      nameSliders(document);
     };
     const heard = () => {
       answered = new Date().toISOString().slice(11, 19);
