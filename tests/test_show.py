@@ -9,8 +9,8 @@ from html import unescape
 import msgspec
 import pytest
 
+from tests.backtests import a_result
 from tests.panels.conftest import Traffic
-from tests.panels.test_backtest_panel import a_result
 from workbench import Workbench
 from workbench.errors import WorkbenchError
 from workbench.evaluation import UNCHECKED

@@ -42,6 +42,9 @@ MARKS = {
     "rolled_back": (0, "<", ALARM, "rolled back"),
 }
 LANES = ("result", "attempt", "alarm")
+# Of a legend: its entries beside each other by the figure's width in pixels, and how high a line of them is.
+COLUMNS = ((700, 6), (440, 2), (0, 1))
+LINE = 18
 
 
 @styled
@@ -55,9 +58,11 @@ def over_time(result: BacktestResult, *, width: float = 1100) -> Figure:
     """
     if not any(p.value is not None for course in result.courses for p in course.over_time):
         return words("No period has an actual to score by.", width)
-    figure = blank(width, 400)
+    columns, marks = _columns(width), _marks(result)
+    top = 22 + LINE * (math.ceil(min(len(result.courses), 6) / columns) + math.ceil(len(marks) / columns))
+    figure = blank(width, 342 + top)
     axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[7, 2])
-    margins(figure, width, left=64, right=14, top=58, bottom=58, between=10)
+    margins(figure, width, left=64, right=14, top=top, bottom=58, between=10)
     handles, policies, dashes = [], iter(POLICIES * len(result.courses)), iter(("--", "-.") * len(result.courses))
     for course in result.courses:
         colour, style = LINES.get(course.kind, ("", "-"))
@@ -65,9 +70,10 @@ def over_time(result: BacktestResult, *, width: float = 1100) -> Figure:
         _line(axes, course, colour, style)
         handles.append(Line2D([], [], color=colour, ls=style, lw=2, label=clip(course.name, 40)))
     # What was done once lies among the marks of what is done with it.
-    used = _steps(axes, lanes, result.policies[0]) if result.policies else []
-    legend(axes, handles[:6])
-    figure.legend(handles=used, loc="upper left", bbox_to_anchor=(64 / width, 1.0), ncols=6, borderpad=0.2)
+    if result.policies:
+        _steps(axes, lanes, result.policies[0])
+    legend(axes, handles[:6], columns)
+    figure.legend(handles=marks, loc="upper left", bbox_to_anchor=(64 / width, 1.0), ncols=columns, borderpad=0.2)
     axes.set_ylabel(result.metric.upper() if len(result.metric) < 5 else result.metric)
     axes.grid(axis="y")
     axes.margins(x=0.01)
@@ -86,22 +92,38 @@ def _line(axes: Axes, course: Course, colour: str, style: str) -> None:
         axes.fill_between(times, low, high, step="post", color=colour, alpha=0.14, lw=0)
 
 
-def _steps(axes: Axes, lanes: Axes, course: Course) -> list[Line2D]:
+def _steps(axes: Axes, lanes: Axes, course: Course) -> None:
     lanes.set_ylim(-0.6, 2.6)
     lanes.set_yticks(range(len(LANES)), LANES)
     lanes.tick_params(axis="y", length=0)
     lanes.grid(axis="y")
-    used: dict[str, Line2D] = {}
     for step in course.steps:
         if step.kind in MARKS:
-            lane, shape, colour, label = MARKS[step.kind]
+            lane, shape, colour, _ = MARKS[step.kind]
             at: Any = parse_utc(step.at)
-            size = 11 if shape == "*" else 7
-            lanes.plot([at], [lane], shape, color=colour, ms=size, mew=2 if shape == "x" else 0.5, clip_on=False)
-            used[step.kind] = Line2D([], [], color=colour, marker=shape, lw=0, ms=size, label=label)
+            lanes.plot(
+                [at], [lane], shape, color=colour, ms=_size(shape), mew=2 if shape == "x" else 0.5, clip_on=False
+            )
             if lane == 0 and step.kind != "kept_out":
                 axes.axvline(at, color=FAINT, lw=1, alpha=0.4)
-    return [used[kind] for kind in MARKS if kind in used]
+
+
+def _marks(result: BacktestResult) -> list[Line2D]:
+    """Of what the first policy did, for the legend."""
+    done = {step.kind for course in result.policies[:1] for step in course.steps}
+    return [
+        Line2D([], [], color=colour, marker=shape, lw=0, ms=_size(shape), label=label)
+        for kind, (_, shape, colour, label) in MARKS.items()
+        if kind in done
+    ]
+
+
+def _columns(width: float) -> int:
+    return next(columns for least, columns in COLUMNS if width >= least)
+
+
+def _size(shape: str) -> int:
+    return 11 if shape == "*" else 7
 
 
 @styled
@@ -112,9 +134,11 @@ def compared(result: BacktestResult, *, width: float = 760) -> Figure:
     """
     policies = result.policies
     shares = all(c.recovered is not None and c.recovered.share is not None for c in policies)
-    figure = blank(width, 420)
+    columns, middle = min(_columns(width), 3), max(c.attempts for c in policies) / 2
+    top = 6 + LINE * math.ceil(3 / columns)
+    figure = blank(width, 396 + top)
     axes = figure.subplots()
-    margins(figure, width, left=74, right=24, top=24, bottom=58)
+    margins(figure, width, left=74, right=24, top=top, bottom=58)
     for i, course in enumerate(policies):
         told = course.recovered
         value = _number((told.share if shares else told.won) if told else None)
@@ -127,16 +151,21 @@ def compared(result: BacktestResult, *, width: float = 760) -> Figure:
         if course.name == result.chosen:
             axes.plot([course.attempts], [value], "o", color=GREEN, mfc="none", ms=15, mew=2)
         if best or course.name == result.chosen:
-            shift = 10 if i % 2 else -16
+            inward = course.attempts > middle
             axes.annotate(
-                clip(course.name, 44), (course.attempts, value), (8, shift), textcoords="offset points", fontsize=10
+                clip(course.name, 44),
+                (course.attempts, value),
+                (-8 if inward else 8, 10 if i % 2 else -16),
+                textcoords="offset points",
+                ha="right" if inward else "left",
+                fontsize=10,
             )
     handles = [
-        Line2D([], [], color=BLUE, marker="o", lw=0, label="no other is better without costing more"),
-        Line2D([], [], color=BLUE, marker="o", mfc="none", lw=0, label="another is"),
+        Line2D([], [], color=BLUE, marker="o", lw=0, label="none is better for less"),
+        Line2D([], [], color=BLUE, marker="o", mfc="none", lw=0, label="another one is"),
         Line2D([], [], color=GREEN, marker="o", mfc="none", ms=12, mew=2, lw=0, label="one would pick this"),
     ]
-    legend(axes, handles)
+    legend(axes, handles, columns)
     axes.set_xlabel("attempts to retrain")
     axes.set_ylabel("recovered share" if shares else f"won, {result.metric}")
     if shares:

@@ -172,14 +172,14 @@ def _widths(labels: Sequence[str], columns: int) -> list[float]:
     return [max(7.0 * len(label) for label in part) + 42 for part in parts]
 
 
-def legend(axes: Axes, handles: list[Any] | None) -> None:
-    """Above the axes, in as many columns as fit; `rows_of` tells how much room that takes."""
+def legend(axes: Axes, handles: list[Any] | None, columns: int | None = None) -> None:
+    """Above the axes, in as many columns as fit, or so many; `rows_of` tells how much room that takes."""
     labels = [str(h.get_label()) for h in handles] if handles else axes.get_legend_handles_labels()[1]
     how: dict[str, Any] = {"handles": handles} if handles else {}
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=columns_of(labels, axes.bbox.width),
+        ncols=columns or columns_of(labels, axes.bbox.width),
         borderpad=0,
         borderaxespad=0.3,
         handlelength=1.6,

@@ -110,7 +110,7 @@ def _knobs(settings: Settings, error: float | None) -> dict[str, W.Widget]:
             max=margin,
             step=margin / 50,
             readout_format=".3g",
-            description=f"To win at the gate by, {settings.metric}",
+            description=f"Margin to win by at the gate, {settings.metric}",
         ),
         "backtest.delay": W.SelectionSlider(
             value=delay,

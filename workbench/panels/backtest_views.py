@@ -26,17 +26,13 @@ def drawn(result: BacktestResult, width: float) -> Markup:
     width : float
         In pixels.
     """
-    curves = svg(over_time(result, width=width), _label(result))
     told = "".join(tag("p", _sentence(c)) for c in result.policies)
-    parts = [told, tag("p", _about(result), "wb-quiet"), curves, _done(result)]
+    parts = [told, svg(over_time(result, width=width), _label(result)), _marks(result), _done(result)]
     if len(result.policies) > 1:
         label = "Policies: what each won against its attempts; the figures stand in the table above."
-        parts += [
-            tag("h3", "What each policy won, against its attempts"),
-            svg(compared(result, width=min(width, 760)), label),
-        ]
-        parts.append(tag("p", result.honest, "wb-quiet") if result.honest else "")
-    return Markup("".join([*parts, _periods(result)]))
+        picture = svg(compared(result, width=min(width, 760)), label)
+        parts += [tag("h3", "What each policy won, against its attempts"), picture, tag("p", result.honest, "wb-quiet")]
+    return Markup("".join([*parts, tag("p", _about(result), "wb-quiet"), _periods(result)]))
 
 
 def decisions(course: Course) -> Markup:
@@ -61,6 +57,11 @@ def _sentence(course: Course) -> Markup:
     return Markup(f"{tag('b', course.name)}: {tag('span', told)}")
 
 
+def _marks(result: BacktestResult) -> Markup:
+    """Whose alarms and attempts are marked below the curves: one policy's."""
+    return tag("p", f"marks below the curves: {result.policies[0].name}", "wb-quiet")
+
+
 def _label(result: BacktestResult) -> str:
     figures = ", ".join(f"{c.name} {number(c.value)}" for c in result.courses)
     return f"{result.metric} over event time, {result.start[:10]} to {result.end[:10]}; over all of it: {figures}."
@@ -82,13 +83,19 @@ def _done(result: BacktestResult) -> Markup:
             tag("b", c.name) if c.kind == "policy" else c.name,
             _bounded(c.value, c.interval),
             _share(c),
-            *(c.alarms, c.attempts, c.promotions, c.went_back, c.kept_out, c.refusals, c.rollbacks),
+            *_counted(c),
             f"{c.fits} fits, {c.fit_s:.0f} s",
         )
         for c in result.courses
     ]
     caption = "what was done, and what came of it (in brackets: 95 %)"
     return table(caption, [*head, "rolled back", "training"], rows, css=["wb-some", "wb-nowrap", "wb-nowrap"])
+
+
+def _counted(c: Course) -> tuple[object, ...]:
+    """What a maintainer did: those who never or always retrain have none."""
+    counts = (c.alarms, c.attempts, c.promotions, c.went_back, c.kept_out, c.refusals, c.rollbacks)
+    return counts if c.kind == "policy" else ("–",) * len(counts)
 
 
 def _periods(result: BacktestResult) -> Markup:

@@ -15,25 +15,27 @@ from workbench.show.sheet import Cell, Sheet, Table, Told
 
 ROWS, PLAIN_ROWS, PLAIN_WIDTH, PLAIN_CELL = 100, 8, 118, 60
 DARK = "--wb-good:#3ccf9e;--wb-bad:#ff9150;--wb-wait:#e3c64b"
-# `div.` and `:nth-child(n)` outweigh what JupyterLab says of every table.
+# Twice the class: it has to outweigh what JupyterLab says of every table in an output.
+OF = "div.wb-shown.wb-shown"
 STYLE = (
     "<style>"
     "div.wb-shown{--wb-good:#00694c;--wb-bad:#a84300;--wb-wait:#6b5b00;color:var(--jp-ui-font-color1,inherit);"
     "font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);max-width:1100px}"
     f'body[data-jp-theme-light="false"] div.wb-shown,body.vscode-dark div.wb-shown{{{DARK}}}'
-    "div.wb-shown .wb-title{font-size:14px;margin:0 0 4px}div.wb-shown p{margin:4px 0;overflow-wrap:anywhere}"
-    "div.wb-shown .good{color:var(--wb-good)}div.wb-shown .bad{color:var(--wb-bad)}"
-    "div.wb-shown .wait{color:var(--wb-wait)}div.wb-shown .quiet,div.wb-shown caption,div.wb-shown th,div.wb-shown dt"
-    "{color:var(--jp-ui-font-color2,inherit)}"
-    "div.wb-shown dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:1px 16px;margin:4px 0}"
-    "div.wb-shown dt,div.wb-shown dd{float:none;width:auto;margin:0;padding:0;font-weight:400;overflow-wrap:anywhere}"
-    "div.wb-shown .wb-scroll{overflow-x:auto;margin:8px 0}"
-    "div.wb-shown table{border-collapse:collapse;margin:0;font-size:13px;font-variant-numeric:tabular-nums;border:0}"
-    "div.wb-shown caption{caption-side:top;text-align:left;padding:0 0 2px;white-space:nowrap}"
-    "div.wb-shown tr:nth-child(n){background:none}"
-    "div.wb-shown th,div.wb-shown td{text-align:left;vertical-align:top;padding:3px 14px 3px 0;max-width:60ch;"
-    "overflow-wrap:anywhere;white-space:normal;border:0;border-bottom:1px solid var(--jp-border-color2,#8884)}"
-    "div.wb-shown th{font-weight:600;white-space:nowrap}div.wb-shown svg{margin:8px 0}"
+    f"{OF} .wb-title{{font-size:14px;margin:0 0 4px}}{OF} p{{margin:4px 0;overflow-wrap:anywhere;max-width:100ch}}"
+    f"{OF} .good{{color:var(--wb-good)}}{OF} .bad{{color:var(--wb-bad)}}{OF} .wait{{color:var(--wb-wait)}}"
+    f"{OF} .quiet,{OF} caption,{OF} th,{OF} dt{{color:var(--jp-ui-font-color2,inherit)}}"
+    f"{OF} dl{{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:1px 16px;margin:4px 0}}"
+    f"{OF} dt,{OF} dd{{float:none;width:auto;margin:0;padding:0;font-weight:400;overflow-wrap:anywhere}}"
+    f"{OF} .wb-scroll{{overflow-x:auto;margin:8px 0}}"
+    f"{OF} table{{border-collapse:collapse;margin:0;font-size:13px;font-variant-numeric:tabular-nums;border:0}}"
+    f"{OF} caption{{caption-side:top;text-align:left;padding:0 0 2px;white-space:nowrap}}"
+    f"{OF} tr:nth-child(n){{background:none}}"
+    f"{OF} th,{OF} td{{text-align:left;vertical-align:top;padding:3px 14px 3px 0;max-width:60ch;"
+    "overflow-wrap:break-word;white-space:normal;border:0;border-bottom:1px solid var(--jp-border-color2,#8884)}"
+    f"{OF} th{{font-weight:600;white-space:nowrap}}{OF} svg{{margin:8px 0}}"
+    f"@media (max-width:640px){{{OF} dl{{grid-template-columns:minmax(0,1fr)}}{OF} dd{{margin-bottom:4px}}"
+    f"{OF} td{{min-width:7ch}}}}"
     "</style>"
 )
 PAGE = (

@@ -42,7 +42,8 @@ def _course(c: Course) -> list[Cell]:
         Told(c.name) if c.kind == "policy" else Told(c.name, "quiet"),
         bounded(c.value, c.interval),
         _share(c),
-        *(c.alarms, c.attempts, c.promotions, c.kept_out, c.refusals, c.fits),
+        *((c.alarms, c.attempts, c.promotions, c.kept_out, c.refusals) if c.kind == "policy" else ("–",) * 5),
+        c.fits,
     ]
 
 

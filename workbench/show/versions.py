@@ -91,7 +91,7 @@ def side_by_side(record: SideBySide) -> Sheet:
 def whatif(record: WhatIf) -> Sheet:
     answered = ", ".join(f"{version}: {n:,}" for version, n in record.answered_by.items())
     changed = [
-        (clock(row.event_time), str(row.recorded), str(row.whatif), number(row.change, 3), _value(row.actual))
+        (clock(row.event_time), _value(row.recorded), _value(row.whatif), number(row.change, 3), _value(row.actual))
         for row in record.changed
     ]
     return Sheet(
@@ -120,10 +120,9 @@ def _paired(paired: Paired, first: str, second: str) -> Table:
         )
         for m in paired.metrics
     ]
-    return Table(
-        f"{many(paired.n, 'labelled row')}: {paired.sentence}", ["metric", first, second, "difference", ""], rows
-    )
+    caption = many(paired.n, "labelled row") + (", seen in training" if paired.seen else "")
+    return Table(caption, ["metric", first, second, "difference", ""], rows)
 
 
 def _value(value: object) -> str:
-    return "–" if value is None else str(value)
+    return number(value) if value is None or isinstance(value, float) else str(value)
