@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import trips
+from tests.panels.kernels import viewing
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -116,3 +117,11 @@ def two_versions(_two_versions, tmp_path) -> Settings:
 def two_desk(two_versions, commands) -> Desk:
     """Open, over the workspace with two versions."""
     return Desk(two_versions, Lock(two_versions, locked=False), commands)
+
+
+@pytest.fixture
+def kernel(traffic):
+    """A real kernel that shows the dashboard over some traffic."""
+    traffic.send(60)
+    with viewing(traffic.settings.root) as viewer:
+        yield viewer
