@@ -8,7 +8,7 @@ from jupyter_client.manager import KernelManager
 
 from workbench.cli.pages import CELLS
 
-WAIT_S = 30
+WAIT_S = 240
 
 
 class Viewer:
