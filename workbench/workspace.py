@@ -77,7 +77,7 @@ class Workbench:
         return self._page(Health)
 
     def drift_panel(self) -> Page:
-        """Drift of the inputs, feature by feature; live, in a cell of its own."""
+        """Drift of the inputs, one of them more closely, other thresholds, the fire drill; live, in its own cell."""
         from workbench.panels.drift import Drift
 
         return self._page(Drift)

@@ -3,6 +3,7 @@
 import pytest
 
 from workbench.panels.drift import Drift
+from workbench.panels.drift_records import Records
 from workbench.records import ALARMING
 from workbench.settings import with_values
 
@@ -113,3 +114,9 @@ def test_nothing_is_drawn_anew_while_nothing_has_changed(panel, desk):
     picture = panel.sliders.picture.value
     panel.show(desk.reader.read())
     assert panel.sliders.picture.value is picture
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(399, False), (400, True), (401, True)])
+def test_it_is_known_whether_all_that_was_ever_recorded_was_read(drifting, desk, rows, whole):
+    recorded = Records(desk.reader).recorded(drifting.metrics.evaluations()[-1], rows)
+    assert (recorded.whole, len(recorded.place)) == (whole, min(rows, 400))

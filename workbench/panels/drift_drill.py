@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as W
 import msgspec
+import traitlets as t
 
 from workbench.drill_result import Drill
 from workbench.evaluation import FeatureProfile
@@ -38,6 +39,9 @@ class FireDrill(W.VBox):
     records : Records
     """
 
+    # What came of the last drill.
+    result = t.Instance(Drill, allow_none=True)
+
     def __init__(self, desk: Desk, records: Records) -> None:
         self.records, self.deed = records, desk.deed()
         self.choice = W.Dropdown(description="Input", options=())
@@ -53,6 +57,7 @@ class FireDrill(W.VBox):
         self.choice.observe(lambda _: self._offer_kinds(), "value")
         self.kind.observe(lambda _: self._suggest_size(), "value")
         self.start.on_click(lambda _: self._start())
+        self.observe(lambda _: self._draw(), "result")
         desk.lock.observe(lambda _: self._arrange(), "locked")
         self.deed.observe(lambda _: self._arrange(), "running")
         self._arrange()
@@ -83,7 +88,7 @@ class FireDrill(W.VBox):
     def _start(self) -> None:
         words = [f"--kind={self.kind.value}", f"--size={self.size.value:g}", "--json", "--", str(self.choice.value)]
         if not self.deed.refused() and not self.deed.busy:
-            self.verdict.value = ""
+            self.result = None
             self.deed.start(self._told, "drill", *words)
             self.deed.say(f"● {self.choice.value}: the drill is under way")
 
@@ -92,10 +97,14 @@ class FireDrill(W.VBox):
         if result.code not in (0, 1) or not result.output.startswith("{"):
             self.deed.say(failed(result))
             return
-        drill = msgspec.json.decode(result.output, type=Drill)
-        fired = f"▲ it would have fired ({', '.join(drill.alarms)})" if drill.fired else "✗ it would NOT have fired"
-        self.deed.say(f"{fired}: {drill.sentence}")
-        self.verdict.value = outcome(drill)
+        self.result = msgspec.json.decode(result.output, type=Drill)
+
+    def _draw(self) -> None:
+        drill = self.result
+        self.verdict.value = outcome(drill) if drill else ""
+        if drill:
+            fired = f"▲ it would have fired ({', '.join(drill.alarms)})" if drill.fired else "✗ it would NOT have fired"
+            self.deed.say(f"{fired}: {drill.sentence}")
 
 
 def outcome(drill: Drill) -> Markup:

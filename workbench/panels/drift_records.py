@@ -38,14 +38,16 @@ class Records:
         return self._recorded[2]
 
     def _read(self, rows: int) -> Recorded:
-        found = self.reader.metrics.read_last(rows)
+        # One more tells whether they are all there are.
+        read = self.reader.metrics.read_last(rows + 1)
+        found = read[-rows:]
         known = {name: version for name in {p.version for p in found} if (version := self._version(name))}
         return Recorded(
             place={p.id: i for i, p in enumerate(found)},
             rows={name: rows_of(found, name, metadata.features) for name, (metadata, _) in known.items()},
             profiles={name: profile for name, (_, profile) in known.items()},
             switches=self.reader.versions.pointer.log(),
-            whole=len(found) < rows,
+            whole=len(read) <= rows,
         )
 
     def _version(self, version_id: str) -> tuple[Metadata, tuple[FeatureProfile, ...]] | None:

@@ -55,6 +55,8 @@ class Sliders(W.VBox):
 
     # The newest check, and what it found in the window that is looked at.
     newest = t.Any()
+    # What would have alarmed, in words.
+    sentence = t.Unicode()
 
     def __init__(self, settings: Settings, records: Records) -> None:
         self.settings, self.records = settings, records
@@ -155,10 +157,10 @@ class Sliders(W.VBox):
             for name in self.measures.features
         }
         self.limits.value = tag("p", _limits(limits, rate), "wb-quiet wb-note")
-        sentence = _sentence(would, len(self._checks), len(self.view.evaluations))
-        self.told.value = said(sentence)
+        self.sentence = _sentence(would, len(self._checks), len(self.view.evaluations))
+        self.told.value = said(self.sentence)
         drawn = alarms_over_time(self._checks, self.measures.features, states.tolist(), width=half_width(self.view))
-        self.picture.value = svg(drawn, f"Alarms over time. {sentence}.")
+        self.picture.value = svg(drawn, f"Alarms over time. {self.sentence}.")
         self.table.value = _table(would, did)
         self._drawn = key
 
