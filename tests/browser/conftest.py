@@ -1,5 +1,6 @@
 """A real dashboard in a real browser: Voila over a workspace with two versions and some traffic."""
 
+import json
 import os
 import shutil
 import socket
@@ -7,13 +8,17 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.browser.visits import keep_at_home
 from workbench.cli.pages import voila_process
 from workbench.ensemble import answer
 from workbench.features import to_rows
@@ -40,6 +45,15 @@ class Site:
     url: str
     settings: Settings
     token: str
+    pid: int
+
+    def kernel(self, name: str) -> psutil.Process | None:
+        """The process of a kernel by its id; None when it is gone."""
+        for process in psutil.Process(self.pid).children():
+            with suppress(psutil.Error):
+                if name in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                    return process
+        return None
 
 
 def free_port() -> int:
@@ -91,9 +105,19 @@ def workspace(_regression, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def site(workspace, tmp_path_factory, chromium):
-    """One server for all tests: each leaves the second version live, as it was found."""
-    settings, folder = workspace, tmp_path_factory.mktemp("voila")
+    """One server for all tests, and no service: each leaves the second version live, as it was found."""
+    with served(workspace, tmp_path_factory.mktemp("voila")) as told:
+        yield told
+
+
+@contextmanager
+def served(settings: Settings, folder: Path, **kernels: int) -> Iterator[Site]:
+    """The dashboard of a workspace under Voila, as `up` starts it, but for what is said of `kernels`."""
     argv, environment = voila_process(settings, folder / "run")
+    told = folder / "run" / "voila.json"
+    config = json.loads(told.read_text())
+    config["MappingKernelManager"] |= kernels
+    told.write_text(json.dumps(config))
     url = f"http://127.0.0.1:{settings.pages.dashboard_port}/"
     with (
         open(folder / "voila.log", "wb") as log,
@@ -101,7 +125,7 @@ def site(workspace, tmp_path_factory, chromium):
     ):
         try:
             until_it_answers(url + "voila/static/voila.js", voila)
-            yield Site(url, settings, maintenance_token(settings.root))
+            yield Site(url, settings, maintenance_token(settings.root), voila.pid)
         finally:
             voila.terminate()
             voila.wait(30)
@@ -121,10 +145,28 @@ def until_it_answers(url: str, process: subprocess.Popen) -> None:
 
 
 @pytest.fixture
-def page(chromium):
+def browser(chromium):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 2400})
-        opened.set_default_timeout(60_000)
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
-        browser.close()
+        opened.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """Opens pages that cannot ask other machines; fails if they tried to."""
+    tried = []
+
+    def open_page(width=1280, height=2400):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(60_000)
+        tried.append(keep_at_home(page))
+        return page
+
+    yield open_page
+    assert [url for page in tried for url in page] == []
+
+
+@pytest.fixture
+def page(new_page):
+    return new_page()

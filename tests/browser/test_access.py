@@ -1,0 +1,64 @@
+"""The dashboard for everybody: axe-core finds nothing serious, keys reach everything, and it fits a phone."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.visits import unlock, visit
+
+pytestmark = pytest.mark.browser
+# What can be reached: a hidden field is none of it.
+CONTROLS = """() => [...document.querySelectorAll('.wb button, .wb input, .wb select, .wb a[href], .wb [tabindex="0"]')]
+    .filter(e => e.checkVisibility() && !e.disabled && !e.closest('[role=slider]'))
+    .map((e, i) => { e.dataset.control = i; return e.outerHTML.slice(0, 120) })"""
+FOCUSED = "() => document.activeElement.dataset.control ?? null"
+# Pictures are drawn for the width they have; tables scroll.
+TOO_WIDE = """() => [...document.querySelectorAll('.wb *')]
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wb-scroll, svg'))
+    .map(e => e.outerHTML.slice(0, 120))"""
+
+
+def serious(page):
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], [node["html"][:200] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_locked_or_unlocked(page, site, theme):
+    visit(page, f"{site.url}?theme={theme}")
+    assert serious(page) == []
+    unlock(page, site.token)
+    expect(page.get_by_role("button", name="Roll back")).to_be_visible()
+    assert serious(page) == []
+
+
+def test_every_control_is_reached_by_the_keyboard_alone(page, site):
+    visit(page, site.url)
+    page.get_by_label("Token").focus()
+    page.keyboard.type(site.token)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Roll back")).to_be_visible()
+    controls = dict(enumerate(page.evaluate(CONTROLS)))
+    page.evaluate("() => { document.activeElement.blur(); window.getSelection().removeAllRanges() }")
+    reached = set()
+    for _ in range(3 * len(controls)):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(FOCUSED))
+    assert len(controls) > 10
+    assert [html for i, html in controls.items() if str(i) not in reached] == []
+
+
+@pytest.mark.parametrize("width", [390, 640, 1280, 1920])
+def test_nothing_is_wider_than_the_window(new_page, site, width):
+    page = new_page(width, 900)
+    visit(page, site.url)
+    unlock(page, site.token)
+    expect(page.get_by_role("button", name="Roll back")).to_be_visible()
+    # The page tells its width, and pictures are drawn anew for it.
+    page.wait_for_function(f"({TOO_WIDE})().length == 0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
