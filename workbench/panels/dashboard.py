@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets as W
 
+from workbench.panels.backtest import Backtest
 from workbench.panels.base import heading, jumps
 from workbench.panels.commands import Command, Run
 from workbench.panels.drift import Drift
@@ -30,14 +31,12 @@ class Dashboard(Page):
     """
 
     def __init__(self, settings: Settings, *, run: Run = Command) -> None:
-        super().__init__(
-            settings, Headline, Performance, Drift, Health, Retrain, Versions, Events, locked=True, run=run
-        )
+        panels = Headline, Performance, Drift, Health, Retrain, Versions, Backtest, Events
+        super().__init__(settings, *panels, locked=True, run=run)
 
     def arranged(self) -> Sequence[W.Widget]:
-        self.headline, self.performance, self.drift, self.health, self.retrain, self.versions, self.events = self.panels
-        pair = W.HBox([self.drift, self.health]).add_class("wb-pair")
+        self.headline, self.performance, self.drift, self.health = self.panels[:4]
+        self.retrain, self.versions, self.backtest, self.events = self.panels[4:]
+        links = W.HTML(jumps([panel.title for panel in self.panels[1:]]))
         door = W.VBox([W.HTML(heading("Maintenance")), self.lock]).add_class("wb-panel")
-        shown = [self.performance, self.drift, self.health, self.retrain, self.versions, self.events]
-        links = W.HTML(jumps([panel.title for panel in shown]))
-        return [self.headline, links, self.performance, pair, door, self.retrain, self.versions, self.events]
+        return [self.headline, links, *self.panels[1:4], door, *self.panels[4:]]

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as W
 
 from workbench.evaluation import Evaluation
-from workbench.panels.base import Panel, clock, half_width, row, tag
+from workbench.panels.base import Panel, clock, full_width, row, tag
 from workbench.panels.desk import Desk
 from workbench.panels.health_tables import versions, workers
 from workbench.panels.sparks import POINTS, card
@@ -122,7 +122,7 @@ def _told(value: float | None, scale: float, form: str) -> str:
 def _over_time(view: View, span_s: float | None) -> str:
     checks = within(view.evaluations, span_s)
     sentence = checks[-1].service.sentence if checks else "no check yet"
-    figure = service_over_time(checks, view.events, width=half_width(view))
+    figure = service_over_time(checks, view.events, width=full_width(view))
     return svg(figure, f"Service over time, {len(checks)} checks: {sentence}.")
 
 
