@@ -31,8 +31,12 @@ class Roc:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Bins of forecast probability that hold a row: what was forecast, what came (with 95 %), and how many rows."""
+    """Bins of forecast probability that hold a row: what was forecast, what came (with 95 %), and how many rows.
 
+    `middle` is of the bin, `forecast` the mean of its rows.
+    """
+
+    middle: np.ndarray
     forecast: np.ndarray
     share: np.ndarray
     low: np.ndarray
@@ -131,7 +135,7 @@ def calibration(happened: np.ndarray, forecast: np.ndarray, bins: int = BINS) ->
     share = np.bincount(where, weights=happened, minlength=bins)[held] / n
     mean = np.bincount(where, weights=forecast, minlength=bins)[held] / n
     low, high = wilson(share, n)
-    return Calibration(mean, share, low, high, n)
+    return Calibration((np.flatnonzero(held) + 0.5) / bins, mean, share, low, high, n)
 
 
 def wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

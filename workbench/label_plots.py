@@ -109,7 +109,7 @@ def estimate_beside_realised(evaluations: Sequence[Evaluation], *, width: float 
         Patch(color=BLUE, alpha=0.16, label="95 %"),
         Line2D([], [], color=INK, lw=2, marker="D", ms=5, label="by actuals"),
     ]
-    top = 14 + 20 * rows_of([h.get_label() for h in handles], width - 78)
+    top = 14 + 17 * rows_of([h.get_label() for h in handles], width - 78)
     figure = blank(width, (420 if record else 250) + top)
     both = figure.subplots(2 if record else 1, 1, squeeze=False, sharex=True)[:, 0]
     margins(figure, width, left=64, right=14, top=top, bottom=58, between=12)

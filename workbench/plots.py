@@ -82,7 +82,7 @@ def error_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event], 
     handles = _handles(points, metric, colours, order[-3:] if width > 800 else order[-1:])
     lines = rows_of([str(h.get_label()) for h in handles], width - 78)
     marked = _marked(events)
-    top = 12 + 20 * lines + (20 * rows_of(marked, width - 64) if marked else 0)
+    top = 16 + 17 * lines + (6 + 17 * rows_of(marked, width - 64) if marked else 0)
     figure = blank(width, 318 + top)
     axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[7, 2])
     margins(figure, width, left=64, right=14, top=top, bottom=58, between=10)

@@ -19,6 +19,7 @@ DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 CLASSES_SHOWN, CURVES_SHOWN = 8, len(COLOURS)
 # More would be weight on the wire, and a blot on the page.
 DOTS, STEPS = 500, 120
+OUTLYING = (0.002, 0.998)
 SQUARE, MARGIN = 300, 90
 SIDE_BY_SIDE = 900
 
@@ -133,7 +134,7 @@ def _calibration(figure: Figure, axes: Axes, sample: Sample, chances: np.ndarray
     # Rounding may leave an end of an interval on the wrong side of the share.
     reach = np.maximum([found.share - found.low, found.high - found.share], 0)
     axes.errorbar(found.forecast, found.share, reach, color=BLUE, marker="o", ms=4, lw=1.6, elinewidth=1)
-    below.bar((np.floor(found.forecast.clip(0, 0.999) * 10) + 0.5) / 10, found.rows, 0.09, color=BLUE, alpha=0.45)
+    below.bar(found.middle, found.rows, 0.09, color=BLUE, alpha=0.45)
     _unit(axes)
     axes.tick_params(labelbottom=False)
     axes.set_ylabel("came true")
@@ -171,9 +172,10 @@ def regression(sample: Sample, *, width: float = 1100) -> Figure:
     if not len(sample):
         return words("No answer has its actual yet: residuals will be drawn here.", width)
     found = residuals(sample)
-    figure = blank(width, 340)
-    beside = 0.24 if width >= 520 else 0.3
-    plane = (64 / width, 52 / 340, 1 - beside - 84 / width, 252 / 340)
+    wide = width >= 520
+    beside, top = (0.24, 36) if wide else (0.3, 54)
+    figure = blank(width, 304 + top)
+    plane = (64 / width, 52 / (304 + top), 1 - beside - 84 / width, 252 / (304 + top))
     axes = figure.add_axes(plane)
     side = figure.add_axes((plane[0] + plane[2] + 12 / width, plane[1], beside - 4 / width, plane[3]), sharey=axes)
     _dots(axes, found.predicted, found.residual)
@@ -181,10 +183,10 @@ def regression(sample: Sample, *, width: float = 1100) -> Figure:
     if len(found.center):
         axes.fill_between(found.center, found.low, found.high, color=BLUE, alpha=0.15, lw=0, label="90 of 100")
         axes.plot(found.center, found.middle, color=ALARM, lw=2, ls="--", label="median")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0, borderaxespad=0.3)
-    low, high = np.quantile(found.residual, [0.002, 0.998])
-    room = 0.06 * (high - low) or abs(high) or 1.0
-    axes.set_ylim(min(low, 0) - room, max(high, 0) + room)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + wide, borderpad=0, borderaxespad=0.3)
+    axes.set_xlim(*_roomy(found.predicted))
+    low, high = _roomy(found.residual)
+    axes.set_ylim(min(low, 0), max(high, 0))
     axes.set_xlabel("prediction")
     axes.set_ylabel("prediction − actual")
     axes.grid(axis="y")
@@ -200,12 +202,12 @@ def _dots(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
     points[1::2, 0] += 1e-4 * (float(np.ptp(x)) or 1.0)
     path = Path(points, [Path.MOVETO, Path.LINETO] * len(chosen))
     axes.add_patch(PathPatch(path, fill=False, capstyle="round", lw=4, alpha=0.35, edgecolor=BLUE))
-    axes.set_xlim(*_roomy(x))
 
 
 def _roomy(values: np.ndarray) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    room = 0.03 * (high - low) or abs(high) or 1.0
+    """The limits of an axis; a lone outlier may leave the picture, it must not flatten the rest."""
+    low, high = (float(v) for v in np.quantile(values, OUTLYING))
+    room = 0.05 * (high - low) or abs(high) or 1.0
     return low - room, high + room
 
 

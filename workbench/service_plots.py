@@ -86,9 +86,9 @@ LINES: tuple[tuple[str, tuple[tuple[Figures, str, str, str], ...]], ...] = (
     ("CPU", ((lambda check: check.service.cpu_share, BLUE, "-", "CPU"),)),
     ("memory, MB", ((lambda check: check.service.memory_mb, PURPLE, "-", "memory"),)),
 )
-LEFT, BOTTOM, LANE = 64, 76, 26
+LEFT, BOTTOM, LANE = 64, 52, 26
 # A legend stands above each axes that has more than one line.
-GAP, LEGEND = 12, 22
+GAP, LEGEND = 12, 17
 HEIGHTS = (130, 64, 64, 64, 76)
 
 
@@ -112,7 +112,8 @@ def service_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event]
         return words("No request and no worker has been seen yet: the service will be drawn here.", width)
     # Closer than two pixels nobody sees them apart; the newest one stays.
     points = evaluations[:: -max(1, math.ceil(2 * len(evaluations) / width))][::-1]
-    figure, parts, lane = _stack(width)
+    marked = [e for e in events if e.kind in MARKS and e.recorded_at >= points[0].recorded_at]
+    figure, parts, lane = _stack(width, BOTTOM + (24 if marked else 0))
     times: Any = [parse_utc(e.recorded_at) for e in points]
     alone: dict[str, Any] = {"marker": "o", "ms": 4} if len(points) == 1 else {}
     for axes, (name, lines) in zip(parts, LINES, strict=True):
@@ -131,17 +132,16 @@ def service_over_time(evaluations: Sequence[Evaluation], events: Sequence[Event]
         axes.xaxis.set_visible(False)
     for axes in parts[2:4]:
         axes.yaxis.set_major_formatter(PERCENT)
-    _lane(lane, parts, [e for e in events if e.recorded_at >= points[0].recorded_at])
-    time_axis(lane, times, "time of the check (UTC)")
+    _lane(lane, parts, marked)
+    time_axis(lane, times, "time of the check (UTC)" if width > 450 else "UTC")
     return figure
 
 
-def _stack(width: float) -> tuple[Figure, list[Axes], Axes]:
+def _stack(width: float, bottom: int) -> tuple[Figure, list[Axes], Axes]:
     """Axes of so many pixels under each other, with room for the legend above each that has one; and the lane."""
-    rooms = [
-        6 + LEGEND * rows_of([line[3] for line in lines], width - LEFT - 14) * (len(lines) > 1) for _, lines in LINES
-    ]
-    height = sum(HEIGHTS) + sum(rooms) + GAP * len(HEIGHTS) + LANE + BOTTOM
+    labels = [[line[3] for line in lines] for _, lines in LINES]
+    rooms = [6 + LEGEND * rows_of(told, width - LEFT - 14) if len(told) > 1 else 0 for told in labels]
+    height = sum(HEIGHTS) + sum(rooms) + GAP * len(HEIGHTS) + LANE + bottom
     figure = blank(width, height)
     parts: list[Axes] = []
     top = 0
@@ -167,8 +167,6 @@ def _lane(lane: Axes, parts: Sequence[Axes], events: Sequence[Event]) -> None:
     lane.tick_params(axis="y", length=0)
     used: dict[str, Line2D] = {}
     for event in events:
-        if event.kind not in MARKS:
-            continue
         shape, colour, label = MARKS[event.kind]
         at: Any = parse_utc(event.recorded_at)
         size = 11 if shape == "*" else 7

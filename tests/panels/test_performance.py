@@ -90,19 +90,20 @@ def test_a_version_has_the_groups_and_labels_of_its_own_last_check(settings):
 
 def test_every_look_at_every_version_is_shown_at_a_click(panel, two_versions):
     panel.show(panel.desk.reader.read())
-    assert panel.version.options == (("all versions", None), ("first", "first"), ("second", "second"))
+    assert panel.version.options == (("all versions", ""), ("first", "first"), ("second", "second"))
     shown = {}
     for look in LOOKS:
         panel.look.value = look
-        for _, version in panel.version.options:
+        for name, version in panel.version.options:
             panel.version.value = version
+            assert panel.version.label == name, "a choice that is made is shown"
             shown[look, version] = panel.closer.value
-    assert "145 of the last 145 recorded answers of all versions have their actual" in shown[WRONG, None]
+    assert "145 of the last 145 recorded answers of all versions have their actual" in shown[WRONG, ""]
     assert "25 of the last 25 recorded answers of second have their actual" in shown[WRONG, "second"]
     assert "second has not been checked" in shown[GROUPS, "second"]
-    assert "By version" in shown[GROUPS, None]
+    assert "By version" in shown[GROUPS, ""]
     assert 'aria-label="How late actuals come' in shown[COMING, "first"]
-    assert 'aria-label="Estimated beside realised' in shown[WITHOUT, None]
+    assert 'aria-label="Estimated beside realised' in shown[WITHOUT, ""]
 
 
 def test_the_residuals_are_those_of_the_chosen_version(panel, two_versions):
@@ -149,7 +150,7 @@ def test_the_chosen_version_stays_chosen_and_one_that_is_gone_does_not(panel, tw
     assert "25 of the last 25" in panel.closer.value
     gone = replace(seen.answered, answers=[a for a in seen.answered.answers if a.version == "first"])
     panel.show(replace(seen, answered=gone))
-    assert panel.version.value is None
+    assert panel.version.label == "all versions"
 
 
 def test_names_from_files_are_shown_as_text(settings):

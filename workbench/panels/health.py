@@ -19,7 +19,8 @@ from workbench.plot_style import svg
 from workbench.records import parse_utc, utc_text
 from workbench.service_plots import service_over_time
 
-EVERYTHING = None
+# In seconds; 0 is all there is: an ipywidgets choice of None shows nothing.
+EVERYTHING = 0
 SPANS = (("everything", EVERYTHING), ("15 minutes", 900), ("1 hour", 3_600), ("1 day", 86_400), ("1 week", 604_800))
 
 
@@ -32,7 +33,7 @@ class Health(Panel):
         self.view: View | None = None
         self.pictured: object = None
         self.span = W.Dropdown(description="Time span", options=SPANS)
-        self.picture, self.tables = W.HTML(), W.HTML()
+        self.picture, self.tables = W.HTML().add_class("wb-closer"), W.HTML()
         super().__init__(desk, row(self.span), self.picture, self.tables)
         self.span.observe(self._chosen, "value")
 
@@ -68,9 +69,9 @@ class Health(Panel):
         return cls.draw(view) + _over_time(view, EVERYTHING) + _tables(view)
 
 
-def within(evaluations: Sequence[Evaluation], span_s: float | None) -> Sequence[Evaluation]:
-    """The checks of so many seconds up to the newest one; all of them without a number."""
-    if span_s is None or not evaluations:
+def within(evaluations: Sequence[Evaluation], span_s: float) -> Sequence[Evaluation]:
+    """The checks of so many seconds up to the newest one; all of them where that is `EVERYTHING`."""
+    if span_s == EVERYTHING or not evaluations:
         return evaluations
     since = utc_text(parse_utc(evaluations[-1].recorded_at) - timedelta(seconds=span_s))
     return evaluations[bisect_left(evaluations, since, key=lambda e: e.recorded_at) :]
@@ -119,7 +120,7 @@ def _told(value: float | None, scale: float, form: str) -> str:
     return "–" if value is None else form.format(value * scale)
 
 
-def _over_time(view: View, span_s: float | None) -> str:
+def _over_time(view: View, span_s: float) -> str:
     checks = within(view.evaluations, span_s)
     sentence = checks[-1].service.sentence if checks else "no check yet"
     figure = service_over_time(checks, view.events, width=full_width(view))

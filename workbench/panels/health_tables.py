@@ -22,7 +22,7 @@ def versions(check: Evaluation) -> Markup:
     rows = [(name, told, *(part[name] for part in parts)) for name, told in everything.items()]
     caption = f"requests up to {clock(check.recorded_at)} (in brackets: 95 %)"
     head = ["", "all", *map(short_id, service.by_version)]
-    return table(caption, head, rows, css=["wb-nowrap"] * len(head))
+    return table(caption, head, rows, css=["wb-nowrap"])
 
 
 def _figures(traffic: Traffic, cpu: float | None, memory: float | None, up_s: float | None) -> dict[str, str]:

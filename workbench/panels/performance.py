@@ -13,7 +13,8 @@ from workbench.panels.view import View
 from workbench.plot_style import short_id
 from workbench.plots import error_over_time, svg
 
-ALL = ("all versions", None)
+# Not None: an ipywidgets choice of None shows nothing.
+ALL = ("all versions", "")
 
 
 class Performance(Panel):
@@ -25,8 +26,13 @@ class Performance(Panel):
         self.view: View | None = None
         self.looked: object = None
         self.version = W.Dropdown(description="Version", options=[ALL])
-        self.look = W.ToggleButtons(description="Look at", options=list(LOOKS), style={"button_width": "auto"})
-        self.closer = W.HTML()
+        self.look = W.ToggleButtons(
+            description="Look at",
+            tooltip="What to look at more closely",
+            options=list(LOOKS),
+            style={"button_width": "auto"},
+        )
+        self.closer = W.HTML().add_class("wb-closer")
         super().__init__(desk, row(self.version, self.look), self.closer)
         for choice in (self.version, self.look):
             choice.observe(self._chosen, "value")
@@ -44,7 +50,7 @@ class Performance(Panel):
         if list(self.version.options) != offered:
             kept = self.version.value
             self.version.options = offered
-            self.version.value = kept if kept in view.answered.versions else None
+            self.version.value = kept if kept in view.answered.versions else ALL[1]
 
     def _chosen(self, _: Any) -> None:
         if self.view is not None:
@@ -53,7 +59,7 @@ class Performance(Panel):
     def _look(self, view: View) -> None:
         key = self.key(view), self.look.value, self.version.value
         if key != self.looked:
-            self.closer.value = LOOKS[self.look.value](view, self.version.value)
+            self.closer.value = LOOKS[self.look.value](view, self.version.value or None)
             self.looked = key
 
     def key(self, view: View) -> object:

@@ -28,7 +28,8 @@ def version_table(view: View, by: str = "created", *, descending: bool = True) -
     Parameters
     ----------
     by : one of COLUMNS
-        "metric" is the deciding one on the holdout, "gate" the advantage there, "live" when it was last made live.
+        "why" is the trigger, "metric" the deciding one on the holdout, "gate" the advantage there, "live" when it was
+        last made live.
     """
     if not view.versions:
         return tag("p", Markup(f"No version yet: {tag('code', 'python main.py')} trains the first one."))
@@ -73,13 +74,21 @@ def _row(m: Metadata, live: str | None, metric: str, spans: Sequence[Stretch]) -
         tag("b", "● live", "wb-good") if m.version_id == live else "",
         Markup(f"<code>{tag('span', m.version_id)}</code>"),
         clock(m.created_at),
-        m.reason if m.reason.startswith(m.trigger) else f"{m.trigger}: {m.reason}",
+        _why(m),
         f"{m.training_data.fit.rows:,}",
         Markup(f"{tag('b', number(m.metrics.get(metric)))}<br>{tag('span', others, 'wb-quiet')}"),
         Markup(f"{tag('b', f'{glyph} {m.gate.verdict}', css)} {tag('span', _rest(m), 'wb-quiet')}"),
         _spans(spans),
         _notes(m),
     ]
+
+
+def _why(m: Metadata) -> Markup:
+    """The trigger; its reason, which may be long, one click away."""
+    reason = m.reason.removeprefix(f"{m.trigger}: ")
+    if reason == m.trigger or not reason:
+        return tag("span", m.trigger)
+    return tag("details", Markup(tag("summary", m.trigger) + tag("span", reason)))
 
 
 def _rest(m: Metadata) -> str:
