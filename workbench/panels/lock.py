@@ -28,7 +28,10 @@ class Lock(W.VBox):
 
     def __init__(self, settings: Settings, *, locked: bool = True) -> None:
         self.file = settings.root / FILE
-        self.token = W.Password(description="Token", placeholder="python main.py token shows it")
+        # Sent as a whole: letters on their way would be overtaken by the press of the button.
+        self.token = W.Password(
+            description="Token", placeholder="python main.py token shows it", continuous_update=False
+        )
         self.unlock = W.Button(description="Unlock", icon="unlock")
         self.lock = W.Button(description="Lock again", icon="lock")
         self.status = W.HTML()
