@@ -94,7 +94,7 @@ def test_what_the_command_line_refuses_is_told(panel, commands):
 
 def test_a_locked_page_starts_no_drill(panel, commands, lock):
     lock.locked = True
-    assert panel.drill.controls.layout.display == "none"
+    assert (panel.drill.controls.layout.display, panel.drill.closed.layout.display) == ("none", None)
     panel.drill.start.click()
     assert commands.asked == []
     assert "locked" in panel.drill.deed.status.value

@@ -50,9 +50,12 @@ class FireDrill(W.VBox):
         self.unit = W.HTML().add_class("wb-beside")
         self.start = W.Button(description="Fire drill", icon="fire")
         self.verdict = W.HTML()
+        self.closed = W.HTML(
+            tag("p", "Unlock the page to hold a fire drill: it takes a processor for a while.", "wb-quiet")
+        )
         heading = W.HTML(tag("h3", "Would the alarm have fired?"))
         self.controls = row(self.choice, self.kind, self.size, self.unit, self.start)
-        super().__init__([heading, self.controls, self.deed, self.verdict])
+        super().__init__([heading, self.closed, self.controls, self.deed, self.verdict])
         self.profile: dict[str, FeatureProfile] = {}
         self.choice.observe(lambda _: self._offer_kinds(), "value")
         self.kind.observe(lambda _: self._suggest_size(), "value")
@@ -64,6 +67,7 @@ class FireDrill(W.VBox):
 
     def _arrange(self) -> None:
         visible(self.controls, not self.deed.lock.locked)
+        visible(self.closed, self.deed.lock.locked)
         self.start.disabled = self.deed.busy or not self.choice.options
 
     def show(self, view: View) -> None:
