@@ -26,8 +26,19 @@ HOSTILE = '<script>alert(1)</script>"&'
 TAGS = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)
 PUBLIC = [
     *("activate", "backtest", "backtest_panel", "check", "compare", "dashboard", "doctor", "drift_panel", "drill"),
-    *("evaluation", "export", "health_panel", "import_", "jobs", "metrics", "monitor", "open", "performance_panel"),
-    *("prune", "retrain", "retrain_panel", "rollback", "settings", "status", "to_html", "version", "versions"),
+    *("evaluation", "explore", "export", "health_panel", "import_", "jobs", "metrics", "monitor", "open"),
+    *(
+        "performance_panel",
+        "prune",
+        "retrain",
+        "retrain_panel",
+        "rollback",
+        "settings",
+        "status",
+        "to_html",
+        "version",
+        "versions",
+    ),
     *("versions_panel", "whatif"),
 ]
 

@@ -73,7 +73,7 @@ def coverage_over_time(evaluations: Sequence[Evaluation], *, width: float = 540)
     margins(figure, width, left=58, right=20, top=34, bottom=58)
     times: Any = [parse_utc(e.last_event_time or "") for e in points]
     covered = [_number(e.performance.labels.coverage if e.performance.labels else None) for e in points]
-    axes.plot(times, covered, color=GREEN, lw=2, label="of mature predictions have their actual", **_alone(points))
+    axes.plot(times, covered, color=GREEN, lw=2, label="mature predictions with actual", **_alone(points))
     axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
     axes.set_ylim(0, 1.05)
     axes.grid(axis="y")

@@ -17,6 +17,8 @@ from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.backtest_result import BacktestResult
     from workbench.comparison_result import Comparison
     from workbench.drill_result import Drill
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.monitor import ModelMonitor
     from workbench.panels.base import Panel
     from workbench.panels.dashboard import Dashboard
+    from workbench.panels.explore import Explore
     from workbench.panels.page import Page
     from workbench.records import Metadata, Pointer
     from workbench.shifts import Kind
@@ -105,6 +108,12 @@ class Workbench:
         from workbench.panels.backtest import Backtest
 
         return self._page(Backtest)
+
+    def explore(self, frame: pd.DataFrame) -> Explore:
+        """Any input of a table, month by month, beside what the live version was trained on; in a cell of its own."""
+        from workbench.panels.explore import Explore
+
+        return Explore(frame, self.versions.reference(self._live().version_id), self.settings)
 
     def _page(self, panel: type[Panel]) -> Page:
         from workbench.panels.page import Page
