@@ -195,10 +195,13 @@ def test_an_alarm_is_the_sentence_of_the_whole(wb):
     assert '<span class="bad">▲ drift: km: mean 70, was 25</span>' in told._repr_html_()
 
 
+PARTS = ("drift", "model", "performance", "estimate")
+
+
 def test_a_check_of_sound_data_alone_is_not_ok(wb):
     unchecked = {"state": "insufficient", "sentence": UNCHECKED}
     check = wb.evaluation()
-    parts = {name: msgspec.structs.replace(getattr(check, name), **unchecked) for name in ("drift", "performance")}
+    parts = {name: msgspec.structs.replace(getattr(check, name), **unchecked) for name in PARTS}
     assert repr(msgspec.structs.replace(check, **parts)).startswith("Check of second: · insufficient")
 
 
