@@ -19,6 +19,8 @@ MARKS: dict[Comparison, tuple[str, str]] = {
     "cannot tell": ("D", AMBER),
     "worse": ("X", ALARM),
 }
+# Pixels under which names and verdicts leave no room for what they name.
+NARROW = 520
 
 
 @styled
@@ -38,16 +40,22 @@ def gate_intervals(verdicts: Sequence[tuple[str, GateVerdict]], *, margin: float
     if not told:
         why = verdicts[0][1].sentence if verdicts else "no version has met another at the gate yet"
         return words(f"No interval to draw: {why}", width)
-    figure = blank(width, 76 + 34 * len(told))
+    narrow = width < NARROW
+    figure = blank(width, 76 + (48 if narrow else 34) * len(told))
     axes = figure.subplots()
-    margins(figure, width, left=128, right=96, top=22, bottom=48)
-    axes.axvline(0, color=INK, lw=1.2)
-    if margin > 0:
-        axes.axvline(margin, color=INK, lw=1.4, ls=":")
+    left, right = (14, 14) if narrow else (128, 96)
+    margins(figure, width, left=left, right=right, top=22, bottom=48)
+    for at, style in [(0.0, "-"), *([(margin, ":")] if margin > 0 else [])]:
+        if narrow:
+            # Between the lines of text, which it would strike out.
+            ends = [(place - 0.18, place + 0.42) for place in range(len(told))]
+            axes.vlines(at, [above for above, _ in ends], [below for _, below in ends], colors=INK, ls=style)
+        else:
+            axes.axvline(at, color=INK, lw=1.3, ls=style)
     for place, (_, verdict) in enumerate(told):
         _line(axes, place, verdict, newest=place == 0)
     axes.set_ylim(len(told) - 0.5, -0.5)
-    axes.set_yticks(range(len(told)), [short_id(version) for version, _ in told])
+    _name_rows(axes, told, narrow=narrow)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
@@ -70,16 +78,20 @@ def _line(axes: Axes, place: int, verdict: GateVerdict, *, newest: bool) -> None
     low, value, high = (math.nan if v is None else v for v in (verdict.low, verdict.advantage, verdict.high))
     axes.plot([low, high], [place, place], color=colour, lw=4 if newest else 2.5, **pale)
     axes.plot([value], [place], shape, color=colour, ms=10, mec=INK, mew=0.8, **pale)
-    word = verdict.verdict if verdict.passed or not verdict.limits else "limited"
-    axes.annotate(
-        word,
-        (1, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        fontweight="bold" if newest else "normal",
-    )
+
+
+def _name_rows(axes: Axes, told: Sequence[tuple[str, GateVerdict]], *, narrow: bool) -> None:
+    """The version at the left and the verdict at the right of its line; where there is no room, both above it."""
+    names = [short_id(version) for version, _ in told]
+    words_ = [v.verdict if v.passed or not v.limits else "limited" for _, v in told]
+    axes.set_yticks(range(len(told)), [""] * len(told) if narrow else names)
+    for place, (name, word) in enumerate(zip(names, words_, strict=True)):
+        how: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        how["fontweight"] = "bold" if place == 0 else "normal"
+        if narrow:
+            axes.annotate(f"{name}: {word}", (0, place), xytext=(0, 9), va="bottom", **how)
+        else:
+            axes.annotate(word, (1, place), xytext=(8, 0), va="center", **how)
 
 
 def _name_lines(axes: Axes, margin: float) -> None:

@@ -59,6 +59,13 @@ def test_each_challenger_has_its_interval_the_newest_on_top():
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
 
 
+def test_on_a_narrow_page_names_and_verdicts_stand_above_the_lines():
+    figure = gate_intervals([("b", gate(0.1, 0.2, 0.3))], width=340)
+    axes = figure.axes[0]
+    assert "b: better" in [text.get_text() for text in axes.texts]
+    assert axes.get_position().width > 0.9
+
+
 def test_zero_and_the_margin_are_drawn():
     figure = gate_intervals([("b", gate(0.1, 0.2, 0.3))], margin=0.15)
     upright = [line.get_xdata()[0] for line in figure.axes[0].lines if list(line.get_ydata()) == [0, 1]]

@@ -125,7 +125,7 @@ def test_a_comparison_shows_paired_intervals_and_what_differs(stores):
     found = side_by_side(*stores, "first", "second", now=utc_now())
     shown, mae = sides.side_by_side(found), found.same_inputs.paired.metric("mae")
     assert f"{mae.difference:.3g} ({mae.low:.3g} to {mae.high:.3g})" in shown
-    assert "training_data.rows" in shown
+    assert "training_data.<wbr>rows" in shown
     assert "second is" in shown
     assert markup(found.sentence) in shown
 

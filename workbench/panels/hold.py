@@ -26,9 +26,11 @@ class Hold(W.HBox):
 
     def __init__(self, deed: Deed, why: W.Text) -> None:
         self.deed, self.why, self.live = deed, why, ""
-        self.pause = W.Button(description="Pause", icon="pause", tooltip="no automatic retrain and no automatic switch")
-        self.resume = W.Button(description="Resume", icon="play", tooltip="let the automation go on")
-        self.pin = W.Button(description="Pin", icon="thumb-tack", tooltip="keep the live version live")
+        self.pause = W.Button(
+            description="Pause automation", icon="pause", tooltip="no automatic retrain and no automatic switch"
+        )
+        self.resume = W.Button(description="Resume automation", icon="play", tooltip="let the automation go on")
+        self.pin = W.Button(description="Pin the live version", icon="thumb-tack", tooltip="keep the live version live")
         self.unpin = W.Button(description="Unpin", icon="chain-broken", tooltip="let another version go live by itself")
         super().__init__([self.pause, self.resume, self.pin, self.unpin])
         self.add_class("wb-controls")

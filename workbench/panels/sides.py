@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.panels.base import Markup, clock, number, table, tag
+from workbench.panels.base import Markup, clock, markup, number, table, tag
 from workbench.whatif_result import Agreement, Better, ChangedRow, Measured, Paired, SideBySide, WhatIf
 
 CLASSES_SHOWN = 10
@@ -51,10 +51,10 @@ def side_by_side(found: SideBySide) -> Markup:
         ("actuals of them", *(f"{side.traffic.labelled:,}" for side in sides)),
         (f"{found.metric} served", *(_bounded(side.traffic.served, found.metric) for side in sides)),
         ("gate", *(side.metadata.gate.sentence for side in sides)),
-        *((d.field, cell(d.a), cell(d.b)) for d in found.differences),
+        *((_field(d.field), cell(d.a), cell(d.b)) for d in found.differences),
     ]
     caption = "Each for itself: figures are over rows of its own; below, where their metadata differ"
-    parts.append(table(caption, ["", first, second], own, css=["wb-some", "wb-some", "wb-some"]))
+    parts.append(table(caption, ["", first, second], own, css=["", "wb-some", "wb-some"]))
     return Markup("".join(parts))
 
 
@@ -120,6 +120,11 @@ def cell(value: Any) -> str:
 
 def _narrow(content: Markup) -> Markup:
     return tag("div", content, "wb-narrow")
+
+
+def _field(name: str) -> Markup:
+    """A dotted name, which may go on in the next line after a dot."""
+    return Markup(markup(name).replace(".", ".<wbr>"))
 
 
 def _bounds(m: Measured) -> str:

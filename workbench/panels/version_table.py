@@ -42,7 +42,7 @@ def version_table(view: View, by: str = "created", *, descending: bool = True) -
     titles = dict(zip(COLUMNS, COLUMNS, strict=True)) | {"metric": f"{metric} on its holdout", "live": "when live"}
     titles[by] += " ▼" if descending else " ▲"
     head = ["", titles["version"], *(titles[name] for name in COLUMNS if name != "version"), "notes"]
-    css = ["wb-nowrap", "wb-nowrap", "wb-nowrap", "wb-some", "wb-nowrap", "wb-some", "wb-wide", "wb-nowrap", "wb-some"]
+    css = ["wb-nowrap", "wb-nowrap", "wb-nowrap", "wb-some", "wb-nowrap", "wb-some", "wb-wide", "wb-some", "wb-some"]
     return table(caption, head, [_row(m, live, metric, spans.get(m.version_id, [])) for m in shown], css=css)
 
 
