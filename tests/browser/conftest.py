@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser.visits import keep_at_home
+from tests.conftest import Clock
 from workbench.cli.pages import voila_process
 from workbench.ensemble import answer
 from workbench.features import to_rows
@@ -63,21 +64,23 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def send_traffic(settings: Settings, metrics: MetricsStore, versions: VersionStore) -> None:
+def send_traffic(settings: Settings, metrics: MetricsStore, versions: VersionStore, clock: Clock) -> None:
     live = versions.load(versions.live().version_id)
     data = pd.read_csv(settings.root / "trips.csv").tail(60)
     sent = to_rows(data[[*live.schema.names, "at"]])
     monitor = ModelMonitor(metrics, settings)
     said = answer(live.estimator, live.schema, sent).predictions
+    # By a clock of its own each actual takes a second: none is still on its way because this machine is busy.
+    clock.now = utc_now()
     done = monitor.record_rows(sent, said, schema=live.schema, version=live.id, response_s=0.01)
+    clock.now += timedelta(seconds=1)
     monitor.feedback([(p.id, actual) for p, actual in zip(done, data["minutes"], strict=True)])
     served = Request(path="/predict", status=200, rows=3, version=live.id, response_s=0.012, latency_s=0.01)
     metrics.append(*[served] * 30)
     metrics.append(
         Heartbeat(worker=1, started_at=utc_text(utc_now()), every_s=5, version=live.id, cpu_share=0.1, memory_mb=150)
     )
-    # As of when the labels have had their time: on a busy machine the last of them has just come.
-    ModelMonitor(metrics, settings, clock=lambda: utc_now() + timedelta(minutes=1)).check(live)
+    monitor.check(live)
 
 
 @pytest.fixture(scope="session")
@@ -96,10 +99,11 @@ def workspace(_regression, tmp_path_factory):
     toml = (root / "workbench.toml").read_text()
     (root / "workbench.toml").write_text(f"{toml}\n[pages]\nrefresh_s = 0.5\ndashboard_port = {free_port()}\n")
     settings = load_settings(root)
-    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
-    send_traffic(settings, metrics, versions)
+    clock = Clock()
+    metrics, versions = MetricsStore.of(settings, clock), VersionStore(settings.versions_dir)
+    send_traffic(settings, metrics, versions, clock)
     ModelRetrainer(settings, versions, metrics).retrain("second", promote="always", reason="to have two")
-    send_traffic(settings, metrics, versions)
+    send_traffic(settings, metrics, versions, clock)
     metrics.append(Event(kind="decision", reason="wait: nothing in alarm", version="second"))
     metrics.close()
     return settings

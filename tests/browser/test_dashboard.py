@@ -19,7 +19,7 @@ def test_a_stakeholder_sees_how_the_model_does(visited, tmp_path):
     for words in ("✓ Healthy: 60 predictions, error", "no drift", "version second"):
         expect(page.locator(".wb-state")).to_contain_text(words)
     for words in ("mae now", "60 in the window", "12 ms"):
-        expect(page.locator(".wb-cards")).to_contain_text(words)
+        expect(page.locator(".wb-cards").first).to_contain_text(words)
     expect(page.get_by_text("wait: nothing in alarm").first).to_be_visible()
     for name in ("mae of second", "Drift by feature", "Service over time"):
         expect(page.get_by_role("img", name=name)).to_be_visible()
