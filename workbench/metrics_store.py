@@ -17,6 +17,7 @@ from workbench.evaluation import Evaluation
 from workbench.records import (
     Actual,
     Answer,
+    Asked,
     Event,
     Heartbeat,
     Label,
@@ -159,9 +160,9 @@ class MetricsStore:
         """The last `n` predictions of all writers, oldest first; up to `history`."""
         return (self.two_windows() if n <= 2 * self.window_size else self.history())[-n:]
 
-    def read_last(self, n: int) -> list[Prediction]:
-        """As `last`, read anew: this store holds none of them afterwards."""
-        return Follower[Prediction](self.folder / "predictions", Prediction).news(n)[1][-n:]
+    def asked(self, n: int) -> list[Asked]:
+        """What the last `n` predictions were asked, oldest first; read anew, and not held afterwards."""
+        return Follower[Asked](self.folder / "predictions", Asked).news(n)[1][-n:]
 
     def prediction_ids(self) -> list[Stamp]:
         """Id and time alone of the last `history` predictions: a fifth of the memory."""

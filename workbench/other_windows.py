@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench import drift
 from workbench.evaluation import DriftResult, Evaluation, FeatureProfile
-from workbench.records import Prediction, Promotion, Schema
+from workbench.records import Asked, Prediction, Promotion, Schema
 from workbench.rows import window_columns
 from workbench.sections import DriftSettings
 
@@ -36,7 +35,7 @@ class Rows:
         return {name: values[start:end] for name, values in self.columns.items()}, counts
 
 
-def rows_of(recorded: Sequence[Prediction], version: str, schema: Schema) -> Rows:
+def rows_of(recorded: Sequence[Asked | Prediction], version: str, schema: Schema) -> Rows:
     """The rows that a version was asked."""
     own = [(i, p) for i, p in enumerate(recorded) if p.version == version]
     columns, strange = window_columns([p.inputs for _, p in own], schema)
@@ -81,6 +80,9 @@ class Recorded:
         self, check: Evaluation, size: int, *, limits: DriftSettings, false_alarm_rate: float
     ) -> DriftResult | None:
         """The drift that a check would have found in its last `size` predictions; None if they are not on record."""
+        # Here, and not above: whoever only looks at values needs no scipy.
+        from workbench import drift
+
         found = self.window(check, size)
         if found is None:
             return None

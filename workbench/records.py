@@ -102,6 +102,13 @@ class Answer(Record, frozen=True, kw_only=True):
     probabilities: dict[str, float] | None = None
 
 
+class Asked(Record, frozen=True, kw_only=True):
+    """A prediction, read for what was asked alone."""
+
+    version: str
+    inputs: dict[str, Value]
+
+
 class Actual(Record, frozen=True, kw_only=True):
     """The true value of a prediction."""
 

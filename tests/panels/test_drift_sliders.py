@@ -2,6 +2,7 @@
 
 import pytest
 
+from workbench.panels.desk import Desk
 from workbench.panels.drift import Drift
 from workbench.panels.drift_records import Records
 from workbench.records import ALARMING
@@ -56,7 +57,7 @@ def test_a_shorter_window_is_measured_from_the_recorded_predictions(panel, desk)
 
 
 def test_a_longer_window_than_was_ever_filled_looks_at_all_there_is(panel):
-    panel.sliders.window.value = 3_000
+    panel.sliders.window.value = 2_000
     assert panel.sliders.newest[1].n == 400
     assert "at 2 of 4 checks: km at 2" in panel.sliders.told.value
 
@@ -88,8 +89,6 @@ def test_a_new_check_is_taken_up_as_set_and_waits_while_another_window_is_looked
 
 
 def test_the_sliders_begin_at_the_settings_of_the_workspace(trained, lock, commands):
-    from workbench.panels.desk import Desk
-
     settings = with_values(trained, {"monitor.window": 60, "monitor.false_alarm_rate": 0.05})
     panel = Drift(Desk(settings, lock, commands))
     assert (panel.sliders.window.value, panel.sliders.rate.value) == (60, 0.05)
@@ -120,3 +119,10 @@ def test_nothing_is_drawn_anew_while_nothing_has_changed(panel, desk):
 def test_it_is_known_whether_all_that_was_ever_recorded_was_read(drifting, desk, rows, whole):
     recorded = Records(desk.reader).recorded(drifting.metrics.evaluations()[-1], rows)
     assert (recorded.whole, len(recorded.place)) == (whole, min(rows, 400))
+
+
+def test_what_was_recorded_under_other_settings_is_judged_by_those_of_now(drifting, lock, commands):
+    settings = with_values(drifting.settings, {"drift.min_mean_shift": 3.0, "drift.min_outside_share": 0.9})
+    panel = Drift(Desk(settings, lock, commands))
+    panel.show(panel.desk.reader.read())
+    assert "✓ no input would have alarmed" in panel.sliders.told.value

@@ -8,8 +8,8 @@ from workbench.other_windows import Recorded, rows_of
 from workbench.panels.view import Reader
 from workbench.records import Metadata
 
-# Reading them takes some 4 kB each for a moment, and a page is to stay small.
-MOST_ROWS = 6_000
+# Reading them takes some 2 kB each for a moment, and a page is to stay small.
+MOST_ROWS = 5_000
 
 
 class Records:
@@ -39,7 +39,7 @@ class Records:
 
     def _read(self, rows: int) -> Recorded:
         # One more tells whether they are all there are.
-        read = self.reader.metrics.read_last(rows + 1)
+        read = self.reader.metrics.asked(rows + 1)
         found = read[-rows:]
         known = {name: version for name in {p.version for p in found} if (version := self._version(name))}
         return Recorded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 import traitlets as t
@@ -15,10 +15,12 @@ from workbench.panels.base import Markup, clock, half_width, row, said, table, t
 from workbench.panels.drift_records import MOST_ROWS, Records
 from workbench.panels.view import View
 from workbench.plot_style import svg
-from workbench.records import ALARMING
-from workbench.rejudging import Measures, gather, judge
+from workbench.records import ALARMING, State
 from workbench.sections import BUDGET, DriftSettings
 from workbench.settings import Settings
+
+if TYPE_CHECKING:
+    from workbench.rejudging import Measures
 
 # Checks of which another window is measured: some 10 ms each.
 CHECKS = 24
@@ -86,7 +88,7 @@ class Sliders(W.VBox):
         super().__init__([heading, controls, self.limits, self.told, pictures])
         self.view: View | None = None
         self.measures: Measures | None = None
-        self._checks: list[Evaluation] = []
+        self._looked_at: list[Looked] = []
         self._drawn: object = None
         self._moving = False
         self.window.observe(lambda _: self._measure(), "value")
@@ -104,7 +106,7 @@ class Sliders(W.VBox):
         fresh = self.view is None or self.view.checked != view.checked
         resized = self.view is None or self.view.width != view.width
         self.view = view
-        if fresh and (self.window.value == self.settings.monitor.window or self.measures is None):
+        if fresh and (self.window.value == self.settings.monitor.window or not self._looked_at):
             self._measure()
         elif resized:
             self._draw()
@@ -121,8 +123,7 @@ class Sliders(W.VBox):
         if self.view is None or self._moving:
             return
         looked = self._looked(self.view.evaluations)
-        self._checks = [check for check, _ in looked]
-        self.measures = gather([found for _, found in looked], [check.model.impacts for check, _ in looked])
+        self._looked_at, self.measures = looked, None
         current = self.view.current
         # Where a window of this size is not on record, the one that was checked is shown.
         kept = (current, current.drift) if current else None
@@ -143,30 +144,54 @@ class Sliders(W.VBox):
         measured = ((e, recorded.measure(e, size, **how)) for e in evenly(able, CHECKS))
         return [(e, found) for e, found in measured if found is not None]
 
+    def _judged(self) -> tuple[tuple[str, ...], list[list[State]]]:
+        """The inputs, and the state of each at each check."""
+        limits, rate = self.thresholds
+        if self._as_recorded(limits, rate):
+            names = tuple(dict.fromkeys(f.feature for _, found in self._looked_at for f in found.features))
+            told = [{f.feature: f.state for f in found.features} for _, found in self._looked_at]
+            return names, [[states.get(name, "ok") for name in names] for states in told]
+        # Here, and not above: until somebody moves a slider, a page needs no scipy.
+        from workbench.rejudging import gather, judge
+
+        if self.measures is None:
+            self.measures = gather(
+                [found for _, found in self._looked_at], [check.model.impacts for check, _ in self._looked_at]
+            )
+        return self.measures.features, judge(self.measures, limits, rate * BUDGET["drift"]).tolist()
+
+    def _as_recorded(self, limits: DriftSettings, rate: float) -> bool:
+        """Whether the checks were made with these very thresholds, and their windows."""
+        same = {"drift": limits.model_dump(), "false_alarm_rate": rate}
+        return self.window.value == self.settings.monitor.window and all(
+            all(check.thresholds.get(name) == value for name, value in same.items()) for check, _ in self._looked_at
+        )
+
     def _draw(self) -> None:
-        if self.view is None or self.measures is None or self._moving:
+        if self.view is None or self._moving:
             return
         limits, rate = self.thresholds
         key = rate, self.effect.value, half_width(self.view)
         if key == self._drawn:
             return
-        states = judge(self.measures, limits, rate * BUDGET["drift"])
-        would = _alarms(self._checks, self.measures.features, states.tolist())
+        names, states = self._judged()
+        checks = [check for check, _ in self._looked_at]
+        would = _alarms(checks, names, states)
         did = {
-            name: [e for e in self._checks if any(f.feature == name and f.state in ALARMING for f in e.drift.features)]
-            for name in self.measures.features
+            name: [e for e in checks if any(f.feature == name and f.state in ALARMING for f in e.drift.features)]
+            for name in names
         }
         self.limits.value = tag("p", _limits(limits, rate), "wb-quiet wb-note")
-        self.sentence = _sentence(would, len(self._checks), len(self.view.evaluations))
+        self.sentence = _sentence(would, len(checks), len(self.view.evaluations))
         self.told.value = said(self.sentence)
-        drawn = alarms_over_time(self._checks, self.measures.features, states.tolist(), width=half_width(self.view))
+        drawn = alarms_over_time(checks, names, states, width=half_width(self.view))
         self.picture.value = svg(drawn, f"Alarms over time. {self.sentence}.")
         self.table.value = _table(would, did)
         self._drawn = key
 
 
 def _alarms(
-    checks: Sequence[Evaluation], features: Sequence[str], states: Sequence[Sequence[str]]
+    checks: Sequence[Evaluation], features: Sequence[str], states: Sequence[Sequence[State]]
 ) -> dict[str, list[Evaluation]]:
     """The checks at which each input would alarm."""
     return {
