@@ -48,6 +48,7 @@ def test_every_slider_stands_where_the_settings_say(panel, trained):
     assert {name: knob.value for name, knob in panel.policy.knobs.items()} == {
         "performance.min_loss": trained.performance.min_loss,
         "monitor.false_alarm_rate": trained.monitor.false_alarm_rate,
+        "retrain.attempt_cost": trained.retrain.attempt_cost,
         "retrain.checks_in_a_row": trained.retrain.checks_in_a_row,
         "retrain.min_new_rows": trained.retrain.min_new_rows,
         "retrain.gate_margin": trained.retrain.gate_margin,
@@ -60,6 +61,7 @@ def test_what_the_sliders_say_is_what_is_played(panel, trained, commands):
     moved = {
         "performance.min_loss": 0.2,
         "monitor.false_alarm_rate": 0.05,
+        "retrain.attempt_cost": 150.0,
         "retrain.checks_in_a_row": 3,
         "retrain.min_new_rows": 400,
         "retrain.gate_margin": 0.25,
@@ -79,7 +81,7 @@ def test_what_the_sliders_say_is_what_is_played(panel, trained, commands):
         trained.retrain,
         trained.monitor,
     )
-    assert tried.stem.startswith("min_loss=0.2, false_alarm_rate=0.05, checks_in_a_row=3")
+    assert tried.stem.startswith("min_loss=0.2, false_alarm_rate=0.05, attempt_cost=150, checks_in_a_row=3")
     assert in_force.stem == "in force"
 
 

@@ -49,6 +49,10 @@ class Backtest(Panel):
         desk.lock.observe(lambda _: self._arrange(), "locked")
         self._arrange()
 
+    @property
+    def busy(self) -> bool:
+        return self.deed.busy
+
     def _arrange(self) -> None:
         visible(self.controls, not self.deed.lock.locked)
         visible(self.cancel, not self.deed.lock.locked)

@@ -92,6 +92,13 @@ def _knobs(settings: Settings, error: float | None) -> dict[str, W.Widget]:
             options=_rates(lowest, highest, monitor.false_alarm_rate),
             description="False alarms a check may raise",
         ),
+        "retrain.attempt_cost": W.FloatSlider(
+            value=retrain.attempt_cost,
+            max=max(2_000.0, 2 * retrain.attempt_cost),
+            step=50.0,
+            readout_format=".0f",
+            description="An attempt is worth predictions twice as bad",
+        ),
         "retrain.checks_in_a_row": W.IntSlider(
             value=retrain.checks_in_a_row,
             min=1,

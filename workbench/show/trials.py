@@ -8,7 +8,7 @@ from workbench.show.sketch import curves
 
 
 def backtest(result: BacktestResult) -> Sheet:
-    told = "; ".join(f"{c.name}: {c.recovered.sentence}" for c in result.policies if c.recovered)
+    told = "; ".join(f"{c.name}: {_told(c, alone=len(result.policies) == 1)}" for c in result.policies)
     head = ["course", result.metric, "recovered", "alarms", "attempts", "promoted", "kept out", "refused", "fits"]
     label = f"{result.metric} of each course over event time. {told}."
     return Sheet(
@@ -45,6 +45,12 @@ def _course(c: Course) -> list[Cell]:
         *((c.alarms, c.attempts, c.promotions, c.kept_out, c.refusals) if c.kind == "policy" else ("–",) * 5),
         c.fits,
     ]
+
+
+def _told(c: Course, *, alone: bool) -> str:
+    if c.recovered is None or alone or c.recovered.share is None:
+        return c.recovered.sentence if c.recovered else "nothing to hold it beside"
+    return f"{_share(c)} of the recoverable error recovered"
 
 
 def _share(c: Course) -> str:
