@@ -85,6 +85,21 @@ def test_a_tick_of_the_page_refreshes_and_is_answered(trained, traffic):
     assert page.pulse.pong == 7
 
 
+def test_a_tick_that_has_drawn_long_enough_leaves_the_rest_to_the_next(trained, traffic):
+    page = Dashboard(trained)
+    page.draw_s = 0
+    sentence = traffic.send().performance.sentence
+    page.pulse.tick = 1
+    assert "40 in the window" in text(page.headline)
+    assert sentence not in text(page.performance)
+    for tick in range(2, len(page.panels) + 1):
+        assert page.pulse.more
+        page.pulse.tick = tick
+    assert sentence in text(page.performance)
+    assert not page.pulse.more
+    assert page.pulse.pong == len(page.panels)
+
+
 def test_an_error_goes_to_the_status_line_and_the_last_picture_stays(trained, traffic, monkeypatch):
     traffic.send()
     page = Dashboard(trained)

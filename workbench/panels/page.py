@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,9 @@ from workbench.settings import Settings
 class Page(W.VBox):
     """Reads the files once a tick and hands what they say to every panel.
 
+    A tick draws for `draw_s` seconds, and leaves the rest to the next one, which the browser asks for at once: so the
+    page stays quick to answer, whatever has changed.
+
     Parameters
     ----------
     settings : Settings
@@ -30,6 +34,8 @@ class Page(W.VBox):
         How the commands behind the buttons are started.
     """
 
+    draw_s = 0.1
+
     def __init__(self, settings: Settings, *panels: type[Panel], locked: bool = False, run: Run = Command) -> None:
         self.name = settings.model.name
         self.lock = Lock(settings, locked=locked)
@@ -37,6 +43,8 @@ class Page(W.VBox):
         self.pulse = Pulse(interval=round(settings.pages.refresh_s * 1_000))
         self.status = Status()
         self.panels = [panel(self.desk) for panel in panels]
+        # Those that the last tick had no time for.
+        self._left: list[Panel] = []
         heading = W.HTML(STYLE + (tag("h1", self.name) if locked else ""))
         head = W.HBox([heading, self.pulse]).add_class("wb-head")
         super().__init__([head, self.status, *self.arranged()])
@@ -49,22 +57,35 @@ class Page(W.VBox):
         return self.panels
 
     def _tick(self, change: Any) -> None:
-        self.refresh()
-        self.pulse.pong = change["new"]
+        done = self._look(self.draw_s)
+        with self.pulse.hold_sync():
+            self.pulse.more = not done
+            self.pulse.pong = change["new"]
 
     def refresh(self) -> None:
-        """Read the files and draw what has changed; what fails is told in the status line."""
+        """Read the files and draw all that has changed; what fails is told in the status line."""
+        self._look(math.inf)
+
+    def _look(self, draw_s: float) -> bool:
+        """Whether every panel has had its turn."""
         for panel in self.panels:
             with self.status.guard(f"{panel.title or 'Headline'}: what was started"):
                 panel.poll()
         with self.status.guard("Reading the workspace"):
-            self._show()
+            return self._show(draw_s)
+        return True
 
-    def _show(self) -> None:
-        view = self.desk.reader.read(self.pulse.width)
-        for panel in self.panels:
+    def _show(self, draw_s: float) -> bool:
+        view, begun = self.desk.reader.read(self.pulse.width), time.perf_counter()
+        left = list(self._left or self.panels) if math.isfinite(draw_s) else list(self.panels)
+        while left:
+            panel = left.pop(0)
             with self.status.guard(panel.title or "Headline"):
                 panel.show(view)
+            if time.perf_counter() - begun > draw_s:
+                break
+        self._left = left
+        return not left
 
     def wait(self, timeout_s: float = 300.0, every_s: float = 0.2) -> None:
         """Refresh until nothing that was started from here is under way; for code that presses the buttons.

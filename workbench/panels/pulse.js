@@ -40,7 +40,10 @@ export default {
       timer = setInterval(tick, model.get("interval"));
     };
     model.on("change:interval", arm);
-    model.on("change:pong", () => SENT.set(uid, 0));
+    model.on("change:pong", () => {
+      SENT.set(uid, 0);
+      if (model.get("more")) setTimeout(tick, 20);
+    });
     document.addEventListener("visibilitychange", tick);
     arm();
     tick();

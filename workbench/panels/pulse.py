@@ -30,6 +30,8 @@ class Pulse(anywidget.AnyWidget):
     running = t.Bool(True).tag(sync=True)
     tick = t.Int(0).tag(sync=True)
     pong = t.Int(0).tag(sync=True)
+    # Something is left to be drawn: the browser ticks again at once.
+    more = t.Bool(False).tag(sync=True)
     width = t.Int(1_180).tag(sync=True)
 
     def __init__(self, **kwargs: Any) -> None:
