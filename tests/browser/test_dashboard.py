@@ -31,6 +31,25 @@ def test_a_stakeholder_sees_how_the_model_does(visited, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
+def test_a_stakeholder_looks_closer_at_a_version_and_at_the_last_hour(visited):
+    page = visited
+    performance = panel(page, "Error over time, and what was done about it")
+    expect(performance.get_by_role("img", name="Residuals against predictions")).to_be_visible()
+    performance.get_by_label("Version", exact=True).select_option("first")
+    expect(performance.get_by_text("recorded answers of first have their actual").first).to_be_visible()
+    looks = {"How actuals come": "How late actuals come", "Without actuals": "Estimated beside realised"}
+    for look, picture in looks.items():
+        performance.get_by_role("button", name=look).click()
+        expect(performance.get_by_role("img", name=picture)).to_be_visible()
+    performance.get_by_role("button", name="By segment and time").click()
+    expect(performance.get_by_text("By event time")).to_be_visible()
+    service = panel(page, "Service")
+    expect(service.get_by_role("img", name="mean response, the last 2 checks")).to_be_visible()
+    service.get_by_label("Time span").select_option("1 hour")
+    expect(service.get_by_role("img", name="Service over time, 2 checks")).to_be_visible()
+    expect(service.locator("tr", has_text="150 MB").last).to_contain_text("second")
+
+
 def test_an_operator_unlocks_switches_and_rolls_back(visited, site):
     page = visited
     unlock(page, "not the token")

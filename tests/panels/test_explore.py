@@ -28,10 +28,11 @@ def test_each_input_of_each_month_has_a_sentence_and_a_picture(explore):
 
 def test_what_has_moved_is_told_with_its_size(explore):
     explore.feature.value = "km"
-    before = explore.sentence
+    assert explore.state == "ok"
     explore.month.value = "2026-02"
-    assert "noise" in explore.sentence
-    assert explore.sentence != before
+    assert explore.state == "drift"
+    assert "sd, " in explore.sentence
+    assert "▲ drift" in explore.body.value
 
 
 def test_its_repr_is_stable(explore):

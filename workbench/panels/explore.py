@@ -15,7 +15,7 @@ from workbench.distribution_plots import feature_distribution
 from workbench.errors import DataError
 from workbench.evaluation import DriftResult
 from workbench.loaded_version import Reference
-from workbench.panels.base import STYLE, row, tag
+from workbench.panels.base import STYLE, Markup, row, tag, verdict
 from workbench.plot_style import svg
 from workbench.sections import BUDGET
 from workbench.settings import Settings
@@ -27,7 +27,7 @@ WIDTH = 720
 
 
 class Explore(W.VBox):
-    """Two choices, and for them a sentence and a picture.
+    """Two choices, and for them what a check would say, and a picture.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ class Explore(W.VBox):
         If the settings name no time column, or the table lacks it.
     """
 
+    state = t.Unicode()
     sentence = t.Unicode()
 
     def __init__(self, frame: pd.DataFrame, version: Reference, settings: Settings) -> None:
@@ -67,10 +68,10 @@ class Explore(W.VBox):
 
     def _show(self, _: Any = None) -> None:
         found = self._check(self.month.value).feature(self.feature.value)
-        self.sentence = found.sentence
+        self.state, self.sentence = found.state, found.sentence
         figure = feature_distribution(found, self.profile[found.feature], width=WIDTH)
         label = f"{found.feature} in {self.month.value} beside the training rows: {found.sentence}"
-        self.body.value = tag("p", found.sentence) + svg(figure, label)
+        self.body.value = tag("p", Markup(f"{verdict(found.state)} {tag('span', found.sentence)}")) + svg(figure, label)
 
     def _check(self, month: str) -> DriftResult:
         if month not in self.checked:

@@ -62,7 +62,7 @@ class Health(Panel):
         if not view.evaluations:
             return tag("p", "no check yet")
         sentence = tag("p", view.evaluations[-1].service.sentence, "wb-decision")
-        return f'<dl class="wb-cards wb-small" style="margin:0">{_cards(view.evaluations)}</dl>{sentence}'
+        return f'<dl class="wb-figures" style="margin:0">{_cards(view.evaluations)}</dl>{sentence}'
 
     @classmethod
     def whole(cls, view: View) -> str:
