@@ -86,13 +86,15 @@ def test_a_wrong_id_or_recipe_is_refused_before_a_process_starts(jobs):
 
 @pytest.mark.slow
 def test_a_job_is_the_same_command_line_at_low_priority(jobs):
-    job = jobs.start(reason="--not an option; $(true)", by="test", version_id="second", promote="never")
+    told = {"version_id": "second", "promote": "never", "recipe": "everything", "ensemble": "voting"}
+    job = jobs.start(reason="--not an option; $(true)", by="test", **told)
     until(lambda: jobs.read(job.id).state != "starting")
     assert psutil.Process(job.pid).nice() == 19
     until(lambda: jobs.read(job.id).state != "running")
     ended = jobs.read(job.id)
     assert (ended.state, ended.version_id) == ("done", "second")
-    assert VersionStore(jobs.settings.versions_dir).metadata("second").reason == "--not an option; $(true)"
+    made = VersionStore(jobs.settings.versions_dir).metadata("second")
+    assert (made.reason, made.recipe, made.ensemble) == ("--not an option; $(true)", "everything", "voting")
 
 
 @pytest.mark.slow
