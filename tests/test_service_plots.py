@@ -89,6 +89,8 @@ def test_attempts_switches_rollbacks_and_alarms_are_marks_on_one_lane():
     lane = figure.axes[-1]
     assert [line.get_marker() for line in lane.lines] == ["^", "o", "*", "*", "<", "<"]
     assert {float(line.get_ydata()[0]) for line in lane.lines} == {0.0}
+    ruled = [line for line in figure.axes[0].lines if line.get_xdata()[0] == line.get_xdata()[-1]]
+    assert len(ruled) == 4, "switches and rollbacks are lines across the figures"
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["alarm", "attempt", "switch", "rollback"]
 
