@@ -84,12 +84,16 @@ def test_a_lane_an_input_that_would_alarm_or_did():
     states = [["drift", "ok"], ["drift", "ok"], ["ok", "ok"], ["ok", "broken"]]
     axes = alarms_over_time(points, ["x", "y"], states).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "y"]
-    lines = {(line.get_linewidth(), line.get_ydata()[0]): date2num(line.get_xdata()) for line in axes.lines[1:]}
+    lanes = {
+        (lane.get_linewidth()[0], segment[0, 1]): segment[:, 0]
+        for lane in axes.collections
+        for segment in lane.get_segments()
+    }
     times = date2num([NOON + timedelta(hours=i) for i in range(4)])
     # Thick: would alarm; thin: did.
-    np.testing.assert_allclose(lines[7.0, 0], times[[0, 1]])
-    np.testing.assert_allclose(lines[2.0, 0.3], times[[1, 2]])
-    np.testing.assert_allclose(lines[7.0, 1], times[[3, 3]])
+    np.testing.assert_allclose(lanes[7.0, 0], times[[0, 1]])
+    np.testing.assert_allclose(lanes[2.0, 0.3], times[[1, 2]])
+    np.testing.assert_allclose(lanes[7.0, 1], times[[3, 3]])
 
 
 def test_no_alarm_has_words():

@@ -27,6 +27,8 @@ SCORES = {
     "unseen": "share of values unseen",
 }
 LANES = 10
+WOULD: dict[str, Any] = {"color": ALARM, "lw": 7, "alpha": 0.55}
+DID: dict[str, Any] = {"color": INK, "lw": 2}
 # Below this there is no room for long words.
 NARROW = 460
 
@@ -147,12 +149,12 @@ def alarms_over_time(
     times = {i: _when(checks[i]) for i in timed}
     for y, name in enumerate(shown):
         axes.axhline(y, color=FAINT, lw=0.6, alpha=0.35)
-        for start, end in _runs(timed, would, name):
-            axes.plot([times[start], times[end]], [y, y], color=ALARM, lw=7, alpha=0.55, solid_capstyle="butt")
-            axes.plot([times[start]], [y], "^", color=ALARM, ms=9, lw=0, clip_on=False, zorder=3)
-        for start, end in _runs(timed, did, name):
-            axes.plot([times[start], times[end]], [y + 0.3] * 2, color=INK, lw=2, solid_capstyle="butt")
-            axes.plot([times[start]], [y + 0.3], "|", color=INK, ms=6, lw=0, clip_on=False)
+        for at, alarmed, lane, mark in ((y, would, WOULD, "^"), (y + 0.3, did, DID, "|")):
+            runs = _runs(timed, alarmed, name)
+            starts = [times[start] for start, _ in runs]
+            axes.hlines([at] * len(runs), starts, [times[end] for _, end in runs], **lane)
+            colour, size = lane["color"], 9 if mark == "^" else 6
+            axes.plot(starts, [at] * len(runs), mark, color=colour, ms=size, lw=0, clip_on=False, zorder=3)
     axes.set_yticks(range(len(shown)), [clip(n, 16 if width > 420 else 12) for n in shown])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(shown) - 0.4, -0.6)

@@ -177,10 +177,8 @@ class Sliders(W.VBox):
         names, states = self._judged()
         checks = [check for check, _ in self._looked_at]
         would = _alarms(checks, names, states)
-        did = {
-            name: [e for e in checks if any(f.feature == name and f.state in ALARMING for f in e.drift.features)]
-            for name in names
-        }
+        alarmed = [{f.feature for f in check.drift.features if f.state in ALARMING} for check in checks]
+        did = {name: [c for c, told in zip(checks, alarmed, strict=True) if name in told] for name in names}
         self.limits.value = tag("p", _limits(limits, rate), "wb-quiet wb-note")
         self.sentence = _sentence(would, len(checks), len(self.view.evaluations))
         self.told.value = said(self.sentence)
