@@ -39,7 +39,7 @@ class Backtest(Panel):
         self.cancel = W.Button(description="Stop it", icon="stop")
         self.picker = BacktestPicker(desk.settings)
         self.controls = W.VBox([self.policy, row(self.start, self.reset, self.beside)])
-        self.working = row(self.progress, self.stage, self.cancel)
+        self.working = row(self.progress, self.stage, self.cancel).add_class("wb-underway")
         self._files: tempfile.TemporaryDirectory[str] | None = None
         super().__init__(desk, self.controls, self.working, self.deed, self.picker)
         self.start.on_click(lambda _: self._start())

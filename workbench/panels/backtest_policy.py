@@ -97,7 +97,7 @@ def _knobs(settings: Settings, error: float | None) -> dict[str, W.Widget]:
             max=max(2_000.0, 2 * retrain.attempt_cost),
             step=50.0,
             readout_format=".0f",
-            description="An attempt is worth predictions twice as bad",
+            description="What an attempt may cost, in bad predictions",
         ),
         "retrain.checks_in_a_row": W.IntSlider(
             value=retrain.checks_in_a_row,
