@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from workbench import pruning
+from workbench.brief_checks import briefly, from_the_end
 from workbench.evaluation import Evaluation
+from workbench.line_counts import LineCount
 from workbench.records import (
     Actual,
     Answer,
@@ -30,7 +32,7 @@ from workbench.records import (
 )
 from workbench.scores import label_text
 from workbench.segments import Writer, order
-from workbench.tails import Follower, Tail
+from workbench.tails import Follower, Tail, Thin
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -104,7 +106,8 @@ class MetricsStore:
             )
             for name in KINDS
         }
-        self._tails: dict[tuple[str, Any, int | None, type | None], Tail[Any]] = {}
+        self._tails: dict[tuple[Any, ...], Tail[Any]] = {}
+        self._lines = LineCount(self.folder / "predictions")
 
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> MetricsStore:
@@ -168,6 +171,10 @@ class MetricsStore:
         """Id and time alone of the last `history` predictions: a fifth of the memory."""
         return self._tail("predictions", Stamp, self.history_size).read()
 
+    def count(self) -> int:
+        """Predictions on record, up to `history`: lines, without reading what is in them."""
+        return min(self._lines.now(), self.history_size)
+
     def answers(self) -> list[Answer]:
         """The last predictions of all writers without their inputs, oldest first: ten windows."""
         return self._tail("predictions", Answer, 10 * self.window_size).read()
@@ -198,10 +205,21 @@ class MetricsStore:
         """Lines skipped by this store's readers because they are no valid record."""
         return sum(tail.damaged for tail in self._tails.values())
 
-    def _tail(self, name: str, kind: Any, keep: int | None, only: type | None = None) -> Tail[Any]:
-        key = (name, kind, keep, only)
+    def checks(self, keep: int = 1_000) -> list[Evaluation]:
+        """Evaluations as pages hold them: the last one of each version whole, the others brief."""
+        return self._tail("evaluations", Evaluation, keep, thin=Thin(from_the_end, briefly)).read()
+
+    def _tail(
+        self,
+        name: str,
+        kind: Any,
+        keep: int | None,
+        only: type | None = None,
+        thin: Thin[Any] | None = None,
+    ) -> Tail[Any]:
+        key = (name, kind, keep, only, thin)
         if key not in self._tails:
-            self._tails[key] = Tail(self.folder / name, kind, keep, only)
+            self._tails[key] = Tail(self.folder / name, kind, keep, only, thin)
         return self._tails[key]
 
     def prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -28,14 +29,22 @@ class Follower(Generic[R]):
     """Reads what is appended to the segments of a folder, each line once, and holds none of it.
 
     Lines that are no valid record are skipped and counted in `damaged`; of a folder of several kinds, `only` those of
-    one are read.
+    one are read. `backwards` makes what is done with each record of a segment that is read from its end, the newest
+    first.
     """
 
-    def __init__(self, folder: Path, kind: Any, only: type | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: Any,
+        only: type | None = None,
+        backwards: Callable[[], Callable[[R], R]] | None = None,
+    ) -> None:
         self.folder = folder
         self.damaged = 0
         self._decoder = msgspec.json.Decoder(kind)
         self._only = only or object
+        self._backwards = backwards
         self._offsets: dict[str, int] = {}
         self._inodes: dict[str, int] = {}
         self._newest: dict[str, Order] = {}
@@ -136,7 +145,9 @@ class Follower(Generic[R]):
             lines = data.split(b"\n")[:-1]
             whole = lines if start == 0 else lines[1:]
             # Damaged lines do not count, so decode before deciding that enough was read.
-            damaged, records = self.damaged, list(islice(self._decode(reversed(whole)), count))
+            found = self._decode(reversed(whole))
+            each = self._backwards() if self._backwards else None
+            damaged, records = self.damaged, list(islice(map(each, found) if each else found, count))
             if start == 0 or len(records) >= count:
                 return records[::-1], end or 0
             self.damaged = damaged
@@ -161,16 +172,40 @@ class Follower(Generic[R]):
                     yield record
 
 
+@dataclass(frozen=True)
+class Thin(Generic[R]):
+    """How records are held that need not be whole: never are all of them in memory at once.
+
+    `backwards` is for reading from the end (see `Follower`), `held` for those that are held, in order.
+    """
+
+    backwards: Callable[[], Callable[[R], R]]
+    held: Callable[[Sequence[R]], list[R]]
+
+
 class Tail(Generic[R]):
     """Follows all segments of a folder and holds the last `keep` records in order (all of them, if None).
 
     Each `read` costs what was appended since the one before, and a copy of pointers.
+
+    Parameters
+    ----------
+    thin : Thin, optional
+        Takes from records that are held what is needed no more.
     """
 
-    def __init__(self, folder: Path, kind: Any, keep: int | None, only: type | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: Any,
+        keep: int | None,
+        only: type | None = None,
+        thin: Thin[R] | None = None,
+    ) -> None:
         self.keep = keep
+        self._thin = thin.held if thin else list
         self.records: list[R] = []
-        self._follower: Follower[R] = Follower(folder, kind, only)
+        self._follower: Follower[R] = Follower(folder, kind, only, thin.backwards if thin else None)
         self._lock = threading.Lock()
 
     @property
@@ -190,7 +225,7 @@ class Tail(Generic[R]):
 
     def _joined(self, held: list[R], fresh: list[R]) -> list[R]:
         merged = merge(held, fresh)
-        return merged if self.keep is None else merged[-self.keep :]
+        return self._thin(merged if self.keep is None else merged[-self.keep :])
 
 
 def oldest(held: Sequence[Record]) -> Order:

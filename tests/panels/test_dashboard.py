@@ -132,7 +132,7 @@ def test_files_that_cannot_be_read_are_told_and_the_page_stays(trained, traffic,
     def refuse():
         raise OSError("no disk")
 
-    monkeypatch.setattr(page.desk.reader.metrics, "evaluations", refuse)
+    monkeypatch.setattr(page.desk.reader.metrics, "checks", refuse)
     page.refresh()
     assert "OSError: no disk" in page.status.value
     assert text(page.headline) == before

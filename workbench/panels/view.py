@@ -18,7 +18,7 @@ from workbench.version_store import VersionStore
 
 @dataclass(frozen=True)
 class View:
-    """One moment of a workspace; lists are oldest first."""
+    """One moment of a workspace; lists are oldest first. Of `evaluations` the last one of each version is whole."""
 
     settings: Settings
     evaluations: list[Evaluation] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Reader:
         self.answered = self.answered.now(self.metrics)
         return View(
             settings=self.settings,
-            evaluations=self.metrics.evaluations(),
+            evaluations=self.metrics.checks(),
             events=self.metrics.events(),
             versions=self.versions.all(),
             live=live,
@@ -77,7 +77,7 @@ class Reader:
             trouble=trouble,
             job=job,
             standing=stand(self.settings, self.metrics, live, running=job is not None, now=self.jobs.clock()),
-            predictions=len(self.metrics.prediction_ids()),
+            predictions=self.metrics.count(),
             answered=self.answered,
             width=width,
         )
