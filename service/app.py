@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service import inference, maintenance, telemetry
+from service.docs import docs
 from service.schemas import ErrorBody, Health
 from service.security import JsonOnly
 from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
@@ -55,7 +56,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
         store.flush()
         store.close()
 
-    # The usual docs pages load scripts from another host; /openapi.json is there for tools.
+    # The usual docs pages load scripts from another host; ours does not.
     app = FastAPI(
         title=f"{settings.model.name}, model workbench", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
@@ -71,6 +72,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.include_router(telemetry.router)
     app.add_api_route("/health", health, methods=["GET"], response_model=Health, tags=["telemetry"])
     app.add_api_route("/ready", ready, methods=["GET"], responses={503: {"model": ErrorBody}}, tags=["telemetry"])
+    app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(WorkbenchError, _refused)
     app.add_middleware(JsonOnly)

@@ -25,7 +25,7 @@ from workbench.steering import steering
 log = logging.getLogger("workbench.service")
 router = APIRouter(tags=["telemetry"])
 FOLLOW_S = 0.5
-UNRECORDED = ("/health", "/ready", "/metrics", "/openapi.json")
+UNRECORDED = ("/health", "/ready", "/metrics", "/openapi.json", "/docs")
 
 REQUESTS = prometheus_client.Counter("workbench_requests", "HTTP requests answered.", ["path", "status"])
 PREDICTIONS = prometheus_client.Counter("workbench_predictions", "Rows predicted.", ["version"])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.panels.dashboard import Dashboard
     from workbench.panels.explore import Explore
     from workbench.panels.page import Page
+    from workbench.panels.places import Places
     from workbench.records import Metadata, Pointer
     from workbench.shifts import Kind
     from workbench.status import Status
@@ -72,6 +73,12 @@ class Workbench:
         from workbench.panels.dashboard import Dashboard
 
         return Dashboard(self.settings)
+
+    def places(self) -> Places:
+        """Links to the dashboard, the service's docs and the notebooks."""
+        from workbench.panels.places import Places
+
+        return Places(self.settings)
 
     def health_panel(self) -> Page:
         """The service: rate, response times, errors, workers; live, in a cell of its own."""

@@ -230,8 +230,18 @@ def test_prometheus_text_is_valid_and_counts(client):
 
 
 def test_no_page_of_the_service_asks_another_host(client):
-    assert client.get("/docs").status_code == 404
+    page = client.get("/docs").text
+    assert "<script" not in page
+    assert "://" not in page
     assert "access-control-allow-origin" not in client.get("/health", headers={"Origin": "http://evil.example"}).headers
+
+
+def test_the_docs_tell_of_every_endpoint_and_its_inputs(client):
+    page = client.get("/docs").text
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for method in methods:
+            assert f"<code>{method.upper()} {path}</code>" in page
+    assert "&quot;instances&quot;" in page
 
 
 def test_a_schema_that_breaks_is_broken_data_though_nothing_of_it_was_recorded(client):

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TEMPLATES = CHECKOUT / "share" / "jupyter"
+START = "notebooks/0_start.ipynb"
 CELLS = ("from workbench import Workbench", "Workbench.open().dashboard()")
 # Widgets and the page's clock; every other extension only makes the page slower.
 EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
+
+# How the page looks is the same where JupyterLab renders it.
+SHARED = ("template", "theme", "strip_sources", "show_tracebacks", "allow_template_override", "extension_allowlist")
 
 
 def dashboard_notebook() -> NotebookNode:
@@ -103,10 +107,7 @@ def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[st
     environment = {"WORKBENCH_ROOT": str(settings.root)}
     if not private(settings.pages.host):
         environment["JUPYTER_TOKEN"] = viewer_token(settings.root)
-    if TEMPLATES.is_dir():
-        # Installed, the template lies where Jupyter looks anyway.
-        environment["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))
-    return argv, environment
+    return argv, environment | _templates()
 
 
 def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, str]]:
@@ -117,28 +118,57 @@ def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, st
     token : str
         What the login page asks for; travels by the environment, since a command line can be read by everyone.
     """
-    folder = CHECKOUT if (CHECKOUT / "notebooks").is_dir() else settings.root
+    start = lab_start()
+    folder = CHECKOUT if start else settings.root
     argv = [
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser"),
         f"--ServerApp.ip={settings.pages.host}",
         f"--ServerApp.port={settings.pages.lab_port}",
         "--ServerApp.port_retries=0",
+        f"--LabApp.default_url=/lab{start}",
         f"--ServerApp.root_dir={folder}",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         argv.append("--allow-root")
-    config = _lab_config(settings.metrics_dir / "lab")
-    paths = os.pathsep.join(filter(None, [str(config), os.environ.get("JUPYTER_CONFIG_PATH")]))
-    return argv, {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": paths, "WORKBENCH_ROOT": str(settings.root)}
+    config = _lab_config(settings)
+    environment = {
+        "JUPYTER_TOKEN": token,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(config), os.environ.get("JUPYTER_CONFIG_PATH")])),
+        "WORKBENCH_ROOT": str(settings.root),
+    }
+    return argv, environment | _templates()
 
 
-def _lab_config(folder: Path) -> Path:
-    """The news prompt has no switch on the command line; only a page setting takes it away."""
-    page = folder / "labconfig" / "page_config.json"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(
-        json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}), encoding="utf-8"
-    )
+def lab_start() -> str:
+    """The path of the first notebook in JupyterLab; empty for installations that have no notebooks."""
+    return f"/tree/{START}" if (CHECKOUT / START).is_file() else ""
+
+
+def _templates() -> dict[str, str]:
+    """Where our Voila template lies in a checkout; installed, it lies where Jupyter looks anyway."""
+    if not TEMPLATES.is_dir():
+        return {}
+    return {"JUPYTER_PATH": os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))}
+
+
+def _lab_config(settings: Settings) -> Path:
+    """What has no switch on the command line: no prompt for news, and the service and the dashboard behind one port."""
+    folder, service = settings.metrics_dir / "lab", settings.service
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    door = {
+        # An empty command: it is running already.
+        "command": [],
+        "port": service.port,
+        # The service answers to its own names alone.
+        "request_headers_override": {"Host": "127.0.0.1"},
+        "launcher_entry": {"title": "Service", "path_info": "service/docs"},
+    }
+    page = {key: voila_config(settings)["VoilaConfiguration"][key] for key in SHARED}
+    server = {"ServerProxy": {"servers": {"service": door}}, "VoilaConfiguration": page}
+    for name, told in (("labconfig/page_config.json", quiet), ("jupyter_server_config.json", server)):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told), encoding="utf-8")
     return folder

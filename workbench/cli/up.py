@@ -94,11 +94,13 @@ def _train_first(settings: Settings) -> None:
 
 
 def _addresses(settings: Settings) -> dict[str, tuple[str, str]]:
+    from workbench.cli.pages import lab_start
+
     service, pages = settings.service, settings.pages
     return {
         "service": (f"http://{reachable(service.host)}:{service.port}", "/ready"),
         "dashboard": (f"http://{reachable(pages.host)}:{pages.dashboard_port}", "/voila/static/voila.js"),
-        "JupyterLab": (f"http://{reachable(pages.host)}:{pages.lab_port}/lab", ""),
+        "JupyterLab": (f"http://{reachable(pages.host)}:{pages.lab_port}/lab", lab_start()),
     }
 
 
@@ -126,6 +128,7 @@ def _print_addresses(addresses: dict[str, str], logs: Path, as_json: bool, host:
         sys.stdout.flush()
         return
     rows = list(addresses.items())
+    rows.append(("service docs", f"{addresses['service']}/docs"))
     rows.append(("token", "python main.py token   (maintenance, dashboard buttons, JupyterLab login)"))
     if not private(host):
         rows.append(("viewer token", "python main.py token --viewer   (the dashboard asks other machines for it)"))

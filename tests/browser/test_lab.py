@@ -1,0 +1,85 @@
+"""JupyterLab as `up` starts it: it opens on the first notebook, whose links lead on, also under a base URL."""
+
+import os
+import shutil
+import subprocess
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import free_port, until_it_answers
+from tests.browser.visits import SOON
+from tests.processes import serving
+from workbench.cli.pages import lab_process
+from workbench.settings import load_settings
+
+pytestmark = pytest.mark.browser
+TOKEN = "a-token-of-this-test"
+BASE = "/apps/flights/"
+
+
+@pytest.fixture(scope="module", params=["/", BASE], ids=["alone", "under a base URL"])
+def lab(request, _regression, tmp_path_factory, chromium):
+    """A running JupyterLab with its settings; without a service."""
+    folder = tmp_path_factory.mktemp("lab")
+    ports = f"[service]\nport = {free_port()}\n[pages]\nlab_port = {free_port()}\ndashboard_port = {free_port()}\n"
+    root = shutil.copytree(_regression.root, folder / "ws")
+    toml = root / "workbench.toml"
+    toml.write_text(f"{toml.read_text()}\n{ports}")
+    settings = load_settings(root)
+    argv, environment = lab_process(settings, TOKEN)
+    url = f"http://127.0.0.1:{settings.pages.lab_port}{request.param}"
+    # What a person has set or kept for JupyterLab is left out.
+    own = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
+    with (
+        open(folder / "lab.log", "wb") as log,
+        subprocess.Popen(
+            [*argv, f"--ServerApp.base_url={request.param}"],
+            env={**os.environ, **environment, **own},
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            until_it_answers(url + "api", process)
+            yield url, request.param, settings
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def run_all(page):
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=SOON)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def test_the_first_notebook_opens_runs_and_leads_on(new_page, lab):
+    url, base, settings = lab
+    page = new_page(1400, 1000)
+    page.goto(f"{url}?token={TOKEN}")
+    expect(page.get_by_role("heading", name="Start here")).to_be_visible(timeout=SOON)
+    run_all(page)
+    places = page.get_by_role("list", name="Places of trips")
+    expect(places).to_be_visible(timeout=SOON)
+    link = {name: places.get_by_role("link", name=name).get_attribute("href") for name in ("Dashboard", "Service")}
+    if base == "/":
+        assert link["Dashboard"] == f"http://127.0.0.1:{settings.pages.dashboard_port}/"
+        assert link["Service"] == f"http://127.0.0.1:{settings.service.port}/docs"
+    else:
+        assert link == {
+            "Dashboard": f"{base}voila/render/notebooks/dashboard.ipynb",
+            "Service": f"{base}service/docs",
+        }
+        page.goto(url.removesuffix(base) + link["Dashboard"])
+        expect(page.get_by_text("No check yet")).to_be_visible(timeout=SOON)
+        return
+    places.get_by_role("link", name="1_explore").click()
+    expect(page.get_by_role("heading", name="The flights, and why a good model goes bad")).to_be_visible(timeout=SOON)
+
+
+def test_the_service_is_reached_through_jupyterlab(lab):
+    url, _, settings = lab
+    with serving(settings), urllib.request.urlopen(f"{url}service/docs?token={TOKEN}", timeout=60) as answer:
+        assert "POST /predict" in answer.read().decode()
