@@ -27,19 +27,8 @@ TAGS = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)
 PUBLIC = [
     *("activate", "backtest", "backtest_panel", "check", "compare", "dashboard", "doctor", "drift_panel", "drill"),
     *("evaluation", "explore", "export", "health_panel", "import_", "jobs", "metrics", "monitor", "open"),
-    *(
-        "performance_panel",
-        "prune",
-        "retrain",
-        "retrain_panel",
-        "rollback",
-        "settings",
-        "status",
-        "to_html",
-        "version",
-        "versions",
-    ),
-    *("versions_panel", "whatif"),
+    *("performance_panel", "places", "prune", "retrain", "retrain_panel", "rollback", "settings", "status"),
+    *("to_html", "version", "versions", "versions_panel", "whatif"),
 ]
 
 
