@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 ROOT ?= .
 
-.PHONY: help setup demo up test check lint notebooks benchmarks lock picture clean
+.PHONY: help setup demo up test check lint notebooks benchmarks lock pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -61,8 +61,8 @@ lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-annotate --no-header -o requirements.lock
 
-picture: setup ## take docs/dashboard.png from a running demo
-	@$(BIN)/python docs/picture.py
+pictures: setup ## take the pictures of the README from a running demo, and some to look at (pictures/)
+	@$(BIN)/python docs/pictures.py
 
 clean: ## forget all versions and records of ROOT
 	find $(ROOT)/versions $(ROOT)/metrics -mindepth 1 -not -name README.md -delete
