@@ -39,7 +39,7 @@ def brief(check: Evaluation) -> Evaluation:
 
 
 def _feature(found: FeatureDrift) -> FeatureDrift:
-    return replace(found, bins=(), shares={}, reference_shares={}, mended=())
+    return replace(found, sentence="", bins=(), shares={}, reference_shares={}, mended=())
 
 
 def briefly(checks: Sequence[Evaluation]) -> list[Evaluation]:

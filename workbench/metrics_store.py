@@ -205,8 +205,8 @@ class MetricsStore:
         """Lines skipped by this store's readers because they are no valid record."""
         return sum(tail.damaged for tail in self._tails.values())
 
-    def checks(self, keep: int = 1_000) -> list[Evaluation]:
-        """Evaluations as pages hold them: the last one of each version whole, the others brief."""
+    def checks(self, keep: int = 500) -> list[Evaluation]:
+        """Evaluations as pages hold them: the last ones, that of each version whole, the others brief."""
         return self._tail("evaluations", Evaluation, keep, thin=Thin(from_the_end, briefly)).read()
 
     def _tail(

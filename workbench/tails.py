@@ -18,8 +18,6 @@ from workbench.segments import order
 
 R = TypeVar("R", bound=Record)
 CHUNK = 1 << 16
-# Roughly a line; a guess that is too small costs a second look.
-LINE = 1 << 8
 Order = tuple[str, str]
 BEFORE_ALL: Order = ("", "")
 AFTER_ALL: Order = ("~", "")
@@ -135,22 +133,33 @@ class Follower(Generic[R]):
 
     def _last_records(self, name: str, size: int, count: int) -> tuple[list[R], int]:
         """The last `count` records of a segment and the offset behind its last whole line."""
-        start, data, end = size, b"", None
-        while True:
-            step = min(max(CHUNK, count * LINE, len(data)), start)
+        end = self._end(name, size)
+        # Damaged lines do not count: they are gone before the records are counted.
+        found = self._decode(self._lines_from_end(name, end))
+        each = self._backwards() if self._backwards else None
+        return list(islice(map(each, found) if each else found, count))[::-1], end
+
+    def _end(self, name: str, size: int) -> int:
+        """The offset behind the last whole line."""
+        start = size
+        while start > 0:
+            step = min(CHUNK, start)
             start -= step
-            data = self._between(name, start, start + step) + data
-            if end is None and b"\n" in data:
-                end = start + data.rfind(b"\n") + 1
-            lines = data.split(b"\n")[:-1]
-            whole = lines if start == 0 else lines[1:]
-            # Damaged lines do not count, so decode before deciding that enough was read.
-            found = self._decode(reversed(whole))
-            each = self._backwards() if self._backwards else None
-            damaged, records = self.damaged, list(islice(map(each, found) if each else found, count))
-            if start == 0 or len(records) >= count:
-                return records[::-1], end or 0
-            self.damaged = damaged
+            at = self._between(name, start, start + step).rfind(b"\n")
+            if at >= 0:
+                return start + at + 1
+        return 0
+
+    def _lines_from_end(self, name: str, end: int) -> Iterator[bytes]:
+        """The whole lines up to there, the last first; no more than a chunk of them is in memory."""
+        start, rest = end - 1, b""
+        while start > 0:
+            step = min(CHUNK, start)
+            start -= step
+            rest, *lines = (self._between(name, start, start + step) + rest).split(b"\n")
+            yield from reversed(lines)
+        if end > 0:
+            yield rest
 
     def _between(self, name: str, start: int, end: int) -> bytes:
         try:
