@@ -4,8 +4,19 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.visits import SOON, unlock, visit
+from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
+from workbench.version_store import VersionStore
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(autouse=True)
+def checked(site):
+    """A check of the live version: another test may have switched since the last one."""
+    metrics, versions = MetricsStore.of(site.settings), VersionStore(site.settings.versions_dir)
+    ModelMonitor(metrics, site.settings).check(versions.load(versions.live_id()))
+    metrics.close()
 
 
 def test_a_picked_input_is_shown_beside_its_reference(page, site):

@@ -73,7 +73,7 @@ def test_the_first_notebook_opens_runs_and_leads_on(new_page, lab):
             "Service": f"{base}service/docs",
         }
         page.goto(url.removesuffix(base) + link["Dashboard"])
-        expect(page.get_by_text("No check yet")).to_be_visible(timeout=SOON)
+        expect(page.get_by_text("○ No check yet")).to_be_visible(timeout=SOON)
         return
     places.get_by_role("link", name="1_explore").click()
     expect(page.get_by_role("heading", name="The flights, and why a good model goes bad")).to_be_visible(timeout=SOON)

@@ -26,8 +26,12 @@ def keep_at_home(page):
 
 
 def visit(page, url):
+    """Open a page, and wait until all of it is drawn, in its own width."""
     page.goto(url)
     expect(page.get_by_text("live, looked at")).to_be_visible(timeout=SOON)
+    # By then the kernel has been told how wide the page is.
+    page.wait_for_timeout(1_000)
+    expect(page.locator('.wb-light[data-left="false"]')).to_be_visible(timeout=SOON)
 
 
 def unlock(page, token):

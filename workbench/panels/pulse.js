@@ -71,6 +71,7 @@ export default {
       const lost = since > 0 && Date.now() - since > model.get("patience");
       const text = lost ? "✗ lost" : answered ? `● live, looked at ${answered}Z` : "○ connecting";
       if (light.textContent !== text) light.textContent = text;
+      light.dataset.left = String(model.get("more"));
       if (lost && banner.hidden) banner.replaceChildren("The connection to the session was lost. ", reload);
       banner.hidden = !lost;
       nameProgress(document);
