@@ -44,18 +44,20 @@ check: lint ## lint, types, import contracts, quick tests and doctests
 	$(BIN)/python -m pytest -q -m "not slow and not browser"
 
 notebooks: setup ## run every notebook and compare what it says with what it said
-	$(BIN)/python -m pytest -q --nbval notebooks/*.ipynb --nbval-current-env \
+	$(BIN)/python -m pytest -q --nbval $(filter-out notebooks/dashboard.ipynb,$(wildcard notebooks/*.ipynb)) --nbval-current-env \
 	  --nbval-sanitize-with=notebooks/sanitize.cfg --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 -p no:cacheprovider
 
 test: lint ## everything: also real processes, notebooks, and the dashboard in Chromium where one is found
 	$(BIN)/python -m pytest -q -rs
 	$(MAKE) --no-print-directory notebooks
 
-benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost (over an hour)
+benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost, pages, mutations (over an hour)
 	@$(BIN)/python -m tests.benchmarks.drift_proof
 	@$(BIN)/python -m tests.benchmarks.performance_proof
 	@$(BIN)/python -m tests.benchmarks.selection_proof
 	@$(BIN)/python -m tests.benchmarks.beside_a_retrain
+	@$(BIN)/python -m tests.benchmarks.page_cost
+	@$(BIN)/python -m tests.benchmarks.notebook_mutations
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \

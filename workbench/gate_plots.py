@@ -48,8 +48,8 @@ def gate_intervals(verdicts: Sequence[tuple[str, GateVerdict]], *, margin: float
     for at, style in [(0.0, "-"), *([(margin, ":")] if margin > 0 else [])]:
         if narrow:
             # Between the lines of text, which it would strike out.
-            ends = [(place - 0.18, place + 0.42) for place in range(len(told))]
-            axes.vlines(at, [above for above, _ in ends], [below for _, below in ends], colors=INK, ls=style)
+            above, below = [[place + end for place in range(len(told))] for end in (-0.18, 0.42)]
+            axes.vlines([at] * len(told), above, below, colors=INK, ls=style)
         else:
             axes.axvline(at, color=INK, lw=1.3, ls=style)
     for place, (_, verdict) in enumerate(told):

@@ -46,6 +46,18 @@ def unwired(what: str, notebook: str, file: str, line: str) -> Mutation:
 
 
 MUTATIONS = (
+    unwired("the picker of a month", "1_explore", "explore.py", 'choice.observe(self._show, "value")'),
+    unwired("what performance is looked at", "1_explore", "performance.py", 'choice.observe(self._chosen, "value")'),
+    unwired("the span of time", "1_explore", "health.py", 'self.span.observe(self._chosen, "value")'),
+    Mutation(
+        "statistic: a recovered share is 5 % too large",
+        "5_backtest",
+        "workbench/recovery.py",
+        "share = Left(gained / able,",
+        "share = Left(1.05 * gained / able,",
+    ),
+    unwired("the button Run", "5_backtest", "backtest.py", "self.start.on_click(lambda _: self._start())"),
+    unwired("the button As set", "5_backtest", "backtest.py", "self.reset.on_click(lambda _: self.policy.put_back())"),
     Mutation(
         "statistic: the shift of a mean is 5 % too large",
         "2_drift",
@@ -101,8 +113,12 @@ MUTATIONS = (
         "moved = _difference(was[name], is_[name])",
         "moved = _difference(is_[name], was[name])",
     ),
-    unwired(
-        "the order of versions", "4_versions", "versions.py", 'self.sort.observe(lambda _: self._sorted(), "value")'
+    Mutation(
+        "the order of versions is not wired",
+        "4_versions",
+        "workbench/panels/versions.py",
+        "    def _sorted(self) -> None:\n",
+        "    def _sorted(self) -> None:\n        return\n",
     ),
     unwired("the button Switch", "4_versions", "switch.py", "self.apply.on_click(lambda _: self._ask_switch())"),
     unwired("the button Roll back", "4_versions", "switch.py", "self.back.on_click(lambda _: self._ask_back())"),

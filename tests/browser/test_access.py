@@ -9,7 +9,7 @@ from tests.browser.visits import unlock, visit
 pytestmark = pytest.mark.browser
 # What can be reached: a hidden field is none of it.
 CONTROLS = """() => [...document.querySelectorAll('.wb button, .wb input, .wb select, .wb a[href], .wb [tabindex="0"]')]
-    .filter(e => e.checkVisibility() && !e.disabled && !e.closest('[role=slider]'))
+    .filter(e => e.checkVisibility() && !e.disabled)
     .map((e, i) => { e.dataset.control = i; return e.outerHTML.slice(0, 120) })"""
 FOCUSED = "() => document.activeElement.dataset.control ?? null"
 # Pictures are drawn for the width they have; tables scroll.

@@ -15,6 +15,7 @@ from workbench import backtest_records
 from workbench.backtest_records import Underway
 from workbench.panels import backtest as room
 from workbench.panels.backtest import Backtest
+from workbench.panels.backtest_policy import PolicySliders
 from workbench.panels.commands import Command, Result
 from workbench.panels.desk import Desk
 from workbench.panels.lock import Lock
@@ -116,6 +117,11 @@ def test_what_the_environment_says_cannot_be_moved(desk, monkeypatch):
     monkeypatch.setenv("WORKBENCH_RETRAIN__MIN_NEW_ROWS", "50")
     disabled = [name for name, knob in Backtest(desk).policy.knobs.items() if knob.disabled]
     assert disabled == ["retrain.min_new_rows"]
+
+
+@pytest.mark.parametrize("error", [None, 0.0, -0.013, float("nan"), float("inf")])
+def test_whatever_the_metric_is_about_the_margin_has_an_end(desk, error):
+    assert PolicySliders(desk.settings, error).knobs["retrain.gate_margin"].max > 0
 
 
 def test_locked_it_starts_nothing_stops_nothing_and_still_shows_what_there_is(panel, trained, commands, monkeypatch):

@@ -13,6 +13,14 @@ from workbench.records import Event
 EVIL = "<img src=x onerror=alert(1)>"
 
 
+def drawn(widget):
+    """Whatever of a page is drawn by the kernel."""
+    if isinstance(widget, W.HTML):
+        yield widget
+    for child in getattr(widget, "children", ()):
+        yield from drawn(child)
+
+
 def text(widget):
     return widget.body.value
 
@@ -98,6 +106,19 @@ def test_a_tick_that_has_drawn_long_enough_leaves_the_rest_to_the_next(trained, 
     assert sentence in text(page.performance)
     assert not page.pulse.more
     assert page.pulse.pong == len(page.panels)
+
+
+def test_no_tick_after_a_check_sends_more_than_sixty_kilobytes(trained, traffic):
+    traffic.send(60)
+    page, sent = Dashboard(trained), []
+    for widget in drawn(page):
+        widget.observe(lambda change: sent.append(len(change["new"].encode())), "value")
+    page.draw_s = 0
+    traffic.send(60)
+    for tick in range(1, len(page.panels) + 1):
+        sent.clear()
+        page.pulse.tick = tick
+        assert sum(sent) < 60_000
 
 
 def test_an_error_goes_to_the_status_line_and_the_last_picture_stays(trained, traffic, monkeypatch):

@@ -60,8 +60,10 @@ def test_each_challenger_has_its_interval_the_newest_on_top():
 
 
 def test_on_a_narrow_page_names_and_verdicts_stand_above_the_lines():
-    figure = gate_intervals([("b", gate(0.1, 0.2, 0.3))], width=340)
+    verdicts = [("b", gate(0.1, 0.2, 0.3)), ("a", gate(-0.3, -0.2, -0.1, verdict="worse"))]
+    figure = gate_intervals(verdicts, margin=0.05, width=340)
     axes = figure.axes[0]
+    assert {"b: better", "a: worse"} <= {text.get_text() for text in axes.texts}
     assert "b: better" in [text.get_text() for text in axes.texts]
     assert axes.get_position().width > 0.9
 

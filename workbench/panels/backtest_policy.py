@@ -77,7 +77,9 @@ def _plain(value: float | str) -> float | str:
 
 def _knobs(settings: Settings, error: float | None) -> dict[str, W.Widget]:
     monitor, performance, retrain = settings.monitor, settings.performance, settings.retrain
-    delay, margin = settings.backtest.delay, _round_up(max((error or 1.0) / 4, retrain.gate_margin * 2))
+    # A metric may be negative, zero, or not known at all.
+    size = abs(error) if error and math.isfinite(error) else 1.0
+    delay, margin = settings.backtest.delay, _round_up(max(size / 4, retrain.gate_margin * 2))
     lowest, highest = min(0.0005, monitor.false_alarm_rate), max(0.1, monitor.false_alarm_rate)
     return {
         "performance.min_loss": W.FloatSlider(

@@ -12,6 +12,7 @@ from workbench.panels.performance_looks import LOOKS, bounded
 from workbench.panels.view import View
 from workbench.plot_style import short_id
 from workbench.plots import error_over_time, svg
+from workbench.policy import SWITCHES
 
 # Not None: an ipywidgets choice of None shows nothing.
 ALL = ("all versions", "")
@@ -80,7 +81,7 @@ def _label(view: View) -> str:
     if not view.evaluations:
         return "Error over time: no check yet."
     last = view.evaluations[-1]
-    marked = sum(e.kind in {"promoted", "switched", "rolled_back"} for e in view.events)
+    marked = sum(e.kind in SWITCHES for e in view.events)
     return (
         f"{last.performance.metric} of {last.version} over {len(view.evaluations)} checks, {marked} switches marked; "
         f"now: {last.performance.sentence}."

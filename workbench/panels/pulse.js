@@ -7,12 +7,26 @@ function nameMain() {
   if (cells) cells.setAttribute("role", "main");
 }
 
+function offerTheme(el) {
+  // JupyterLab has a theme of its own; Voila takes it from the address.
+  if (!document.getElementById("rendered_cells")) return;
+  const address = new URL(window.location.href);
+  const dark = address.searchParams.get("theme") === "dark";
+  const link = document.createElement("a");
+  address.searchParams.set("theme", dark ? "light" : "dark");
+  link.href = address.href;
+  link.className = "wb-theme";
+  link.textContent = dark ? "Light" : "Dark";
+  el.append(link);
+}
+
 function nameProgress(root) {
   // ipywidgets gives progress bars no role and no name.
   for (const bar of root.querySelectorAll(".widget-hprogress .progress")) {
     const inner = bar.querySelector(".progress-bar");
     bar.setAttribute("role", "progressbar");
-    bar.setAttribute("aria-label", "Training");
+    const label = bar.closest(".widget-hprogress").querySelector(".widget-label");
+    bar.setAttribute("aria-label", (label && label.textContent) || "Progress");
     if (inner) bar.setAttribute("aria-valuenow", String(parseInt(inner.style.width, 10) || 0));
   }
 }
@@ -65,6 +79,7 @@ export default {
     reload.textContent = "Reload";
     reload.onclick = () => window.location.reload();
     el.append(light, banner);
+    offerTheme(el);
     let answered = "";
     const show = () => {
       const since = SENT.get(uid) || 0;

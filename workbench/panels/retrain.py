@@ -37,7 +37,7 @@ class Retrain(Panel):
         self.ensemble = W.Dropdown(description="Ensemble", options=_choices(settings.ensembles))
         self.version_id = W.Text(description="New id", placeholder="optional; default: the time")
         self.start = W.Button(description="Retrain", icon="refresh", tooltip="train a new version")
-        self.progress = W.IntProgress(min=0, max=1)
+        self.progress = W.IntProgress(min=0, max=1, description="Training")
         self.stage = W.HTML()
         self.cancel = W.Button(description="Cancel training", icon="stop", tooltip="nothing of it is published")
         self.working = row(self.progress, self.cancel, self.stage)
