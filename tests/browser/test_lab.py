@@ -9,10 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import free_port, until_it_answers
-from tests.browser.visits import SOON
+from tests.browser.visits import SOON, panel, unlock
 from tests.processes import serving
 from workbench.cli.pages import lab_process
 from workbench.settings import load_settings
+from workbench.tokens import maintenance_token
+from workbench.version_store import VersionStore
 
 pytestmark = pytest.mark.browser
 TOKEN = "a-token-of-this-test"
@@ -83,3 +85,30 @@ def test_the_service_is_reached_through_jupyterlab(lab):
     url, _, settings = lab
     with serving(settings), urllib.request.urlopen(f"{url}service/docs?token={TOKEN}", timeout=60) as answer:
         assert "POST /predict" in answer.read().decode()
+
+
+def test_an_operator_retrains_switches_and_rolls_back_in_jupyterlab(new_page, lab):
+    url, base, settings = lab
+    if base != "/":
+        pytest.skip("the same page, whatever stands before it")
+    page = new_page(1400, 2400)
+    page.goto(f"{url}lab/tree/notebooks/dashboard.ipynb?token={TOKEN}&reset")
+    run_all(page)
+    shown = page.locator(".wb")
+    expect(shown.get_by_text("live, looked at")).to_be_visible(timeout=SOON)
+    unlock(shown, maintenance_token(settings.root))
+    retrain, versions = panel(page, "Retrain"), panel(page, "Versions")
+    retrain.get_by_label("New id").fill("second")
+    retrain.get_by_label("New id").press("Tab")
+    retrain.get_by_role("button", name="Retrain").click()
+    retrain.get_by_role("button", name="Confirm").click()
+    expect(retrain.get_by_text("✓ retrain done: second is published")).to_be_visible(timeout=SOON)
+    live = VersionStore(settings.versions_dir).live_id()
+    other = {"first": "second", "second": "first"}[live]
+    versions.get_by_label("Version").select_option(other)
+    versions.get_by_role("button", name="Switch to it").click()
+    versions.get_by_role("button", name="Confirm").click()
+    expect(versions.get_by_text(f"✓ done: {other} is live")).to_be_visible(timeout=SOON)
+    versions.get_by_role("button", name="Roll back").click()
+    versions.get_by_role("button", name="Confirm").click()
+    expect(versions.get_by_text(f"✓ done: {live} is live")).to_be_visible(timeout=SOON)
