@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from tests.benchmarks import cost, whole_check
 from tests.benchmarks.streams import ar1, correlated, mixed, shifted
-from workbench.drift import LOOKS, check
+from workbench.drift import check
+from workbench.drift_rules import LOOKS
 from workbench.evaluation import DriftResult, FeatureProfile
 from workbench.features import align, infer_schema
 from workbench.model_view import TESTS, together

@@ -7,7 +7,8 @@ import pytest
 
 from tests.benchmarks.streams import ar1
 from tests.drifting import JUST_X, MOVED, RATE, REFERENCE, X, drawn, look, normal, reference, without
-from workbench.drift import LOOKS, data_result, summarise
+from workbench.drift import data_result, summarise
+from workbench.drift_rules import LOOKS
 from workbench.sections import DriftSettings
 
 

@@ -23,8 +23,7 @@ from workbench.profiles import moments, support
 from workbench.records import LARGEST
 from workbench.sections import DriftSettings
 
-# Of a feature's share of false alarms, what each channel may spend; the rest is for data that are broken.
-WEIGHTS = {"mean": 0.25, "std": 0.15, "distribution": 0.1, "missing": 0.3, "range": 0.1, "unseen": 0.1}
+# Of a feature's share of false alarms, what broken data may spend, beside the channels (drift_rules.py).
 BROKEN_WEIGHT = 0.1
 # More missing values matter more often than fewer.
 RISE = 0.9

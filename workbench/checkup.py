@@ -13,6 +13,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from workbench import broken, channels, drift, labels, performance_check, profiles, scores
+from workbench.drift_rules import LOOKS
 from workbench.earlier import usual_before
 from workbench.evaluation import (
     DriftResult,
@@ -135,7 +136,7 @@ def _schema(service: ServiceResult, reference: Sequence[FeatureProfile], setting
         service.all.requests,
         reference[0].n if reference else 0,
         least=settings.drift.min_refused_share,
-        level=settings.monitor.false_alarm_rate * BUDGET["drift"] * channels.BROKEN_WEIGHT / drift.LOOKS,
+        level=settings.monitor.false_alarm_rate * BUDGET["drift"] * channels.BROKEN_WEIGHT / LOOKS,
     )
 
 
@@ -222,7 +223,7 @@ def _estimate(
             (frame, sample(told, [actuals[p.id].actual for p in told]), [p.event_time for p in told]),
             metric=metric,
             baseline=model.holdout.score.metrics.get(metric),
-            level=settings.monitor.false_alarm_rate * BUDGET["estimate"] / drift.LOOKS,
+            level=settings.monitor.false_alarm_rate * BUDGET["estimate"] / LOOKS,
             min_loss=settings.performance.min_estimated_loss,
             block=part,
         )

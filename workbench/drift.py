@@ -17,16 +17,11 @@ import numpy as np
 
 from workbench import broken, channels, drift_words, enough
 from workbench.channels import Column, Measured
+from workbench.drift_rules import FAMILIAR, LOOKS, WEIGHTS, least
 from workbench.evaluation import Channel, DataResult, DriftResult, FeatureDrift, FeatureProfile, Impact
 from workbench.records import State
 from workbench.sections import DriftSettings
 from workbench.usual import Usual
-
-# A window that slides on is looked at again and again. Over one full window of new rows the largest of all those looks
-# passes a far bound z about z^2 times as often as a single look does (Pickands 1969); z is about 4.5 here.
-LOOKS = 20
-# Channels that see only values like those the model has learnt from.
-FAMILIAR = ("mean", "std", "distribution")
 
 
 def check(
@@ -117,17 +112,17 @@ def summarise(features: Sequence[FeatureDrift], *, n: int, level: float, first: 
     return DriftResult(state=state, sentence=sentence, n=n, level=level, features=tuple(ranked))
 
 
-def backed(features: Sequence[FeatureDrift], impacts: Sequence[Impact], least: float) -> list[FeatureDrift]:
+def backed(features: Sequence[FeatureDrift], impacts: Sequence[Impact], smallest: float) -> list[FeatureDrift]:
     """Features of which a move that hardly moves the predictions is no more than possible drift.
 
     Only of moves among values that the model knows: what it makes of unseen, missing or far ones cannot be trusted.
 
     Parameters
     ----------
-    least : float
+    smallest : float
         The impact that counts, in standard deviations of the predictions.
     """
-    small = {i.feature: i for i in impacts if i.share < least}
+    small = {i.feature: i for i in impacts if i.share < smallest}
 
     def weighed(feature: FeatureDrift) -> FeatureDrift:
         if feature.state != "drift" or feature.channel not in FAMILIAR or feature.feature not in small:
@@ -166,7 +161,7 @@ class _Look:
     @property
     def p(self) -> float:
         """The feature's chance: the smallest of its channels', each on its share of the feature's budget."""
-        chances = [m.p / channels.WEIGHTS[name] for name, m in self.measured.items() if m.large]
+        chances = [m.p / WEIGHTS[name] for name, m in self.measured.items() if m.large]
         chances += [s.p * len(self.signs) / channels.BROKEN_WEIGHT for s in self.signs]
         return min([1.0, *chances])
 
@@ -183,7 +178,7 @@ def _discoveries(looks: Sequence[_Look], rate: float, accepted: Mapping[str, str
 
 def _judge(look: _Look, level: float, single: float) -> FeatureDrift:
     col, p = look.column, look.column.profile
-    judged = {name: _channel(m, channels.WEIGHTS[name], level, single) for name, m in look.measured.items()}
+    judged = {name: _channel(m, WEIGHTS[name], level, single) for name, m in look.measured.items()}
     base = FeatureDrift(
         feature=p.name,
         kind=p.kind,
@@ -201,10 +196,10 @@ def _judge(look: _Look, level: float, single: float) -> FeatureDrift:
         **_pictured(col),
     )
     few = enough.too_few(col, level)
-    least = math.ceil(enough.least(level))
-    if col.n < least:
+    fewest = math.ceil(least(level))
+    if col.n < fewest:
         # However large the reference: a row or two are no window.
-        return _insufficient(base, few or enough.TooFew(f"insufficient: {col.n} rows; {least} are needed", least))
+        return _insufficient(base, few or enough.TooFew(f"insufficient: {col.n} rows; {fewest} are needed", fewest))
     moved = [name for name, c in judged.items() if c.state == "drift"]
     told = _sign(look, level, bool(moved))
     if told:

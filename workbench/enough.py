@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from workbench import bands, channels
 from workbench.channels import Column
-
-# What a shift must be, in standard deviations, to be seen in any case; with fewer rows the verdict is insufficient.
-RESOLUTION = 1.0
+from workbench.drift_rules import least
 
 
 class TooFew(NamedTuple):
@@ -17,11 +14,6 @@ class TooFew(NamedTuple):
 
     sentence: str
     rows: int | None
-
-
-def least(level: float) -> float:
-    """Independent rows whose mean tells a shift of RESOLUTION from chance, whatever the reference."""
-    return (bands.threshold(level * channels.WEIGHTS["mean"]) / RESOLUTION) ** 2
 
 
 def too_few(col: Column, level: float) -> TooFew | None:

@@ -176,8 +176,8 @@ class MetricsStore:
         return min(self._lines.now(), self.history_size)
 
     def answers(self) -> list[Answer]:
-        """The last predictions of all writers without their inputs, oldest first: ten windows."""
-        return self._tail("predictions", Answer, 10 * self.window_size).read()
+        """The last predictions of all writers without their inputs, oldest first: five windows."""
+        return self._tail("predictions", Answer, 5 * self.window_size).read()
 
     def actuals(self, keep: int | None = None) -> list[Actual]:
         """The last `keep` actuals (default: all on disk), oldest first; the first one of a prediction counts."""

@@ -15,7 +15,8 @@ from scipy.special import ndtr
 
 from workbench import bands
 from workbench.autocorrelation import dependence
-from workbench.drift import LOOKS, check
+from workbench.drift import check
+from workbench.drift_rules import LOOKS
 from workbench.evaluation import (
     Channel,
     FeatureDrift,

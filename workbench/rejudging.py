@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench import channels, enough
-from workbench.drift import FAMILIAR, LOOKS
+from workbench import drift_rules
+from workbench.drift_rules import FAMILIAR, LOOKS
 from workbench.evaluation import DriftResult, Impact
 from workbench.sections import DriftSettings
 
-CHANNELS = tuple(channels.WEIGHTS)
-WEIGHTS = np.array([channels.WEIGHTS[name] for name in CHANNELS])
+CHANNELS = tuple(drift_rules.WEIGHTS)
+WEIGHTS = np.array([drift_rules.WEIGHTS[name] for name in CHANNELS])
 # Which setting holds the smallest effect of which channel.
 LIMITS = {
     "mean": "min_mean_shift",
@@ -98,7 +98,7 @@ def judge(measures: Measures, limits: DriftSettings, false_alarm_rate: float) ->
     some = allowed[:, None, None] * WEIGHTS, single[:, None, None] * WEIGHTS
     with np.errstate(invalid="ignore"):
         drift, possible = (large & (m.p <= chance) for chance in some)
-    least = np.array([math.ceil(enough.least(level)) for level in allowed.tolist()])
+    least = np.array([math.ceil(drift_rules.least(level)) for level in allowed.tolist()])
     found = np.where(m.state == "insufficient", "insufficient", "ok")
     found = np.where(possible.any(2), "possible", found)
     found = np.where(drift.any(2), np.where(_hardly_matters(m, drift, limits.min_impact), "possible", "drift"), found)

@@ -23,7 +23,7 @@ from tests.benchmarks.shifting_errors import (
 )
 from tests.benchmarks.tables import RATE, Table, interval, percent
 from workbench.checkup import PART, PARTS
-from workbench.drift import LOOKS
+from workbench.drift_rules import LOOKS
 from workbench.error_model import ErrorModel
 from workbench.estimate import judge, learn
 from workbench.performance_result import EstimateResult

@@ -38,6 +38,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 STARTS_WITHIN_S = 60
+PICTURES = Path(__file__).parents[2] / "pictures" / "tests"
 
 
 @dataclass
@@ -159,17 +160,22 @@ def browser(chromium):
 
 
 @pytest.fixture
-def new_page(browser):
-    """Opens pages that cannot ask other machines; fails if they tried to."""
-    tried = []
+def new_page(browser, request):
+    """Opens pages that cannot ask other machines; fails if they tried to. What they show in the end is kept to be
+    looked at, in a folder that git ignores."""
+    opened, tried = [], []
 
     def open_page(width=1280, height=2400):
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(60_000)
+        opened.append(page)
         tried.append(keep_at_home(page))
         return page
 
     yield open_page
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for number, page in enumerate(p for p in opened if not p.is_closed()):
+        page.screenshot(path=PICTURES / f"{request.node.name.replace('/', ' ')}-{number}.png")
     assert [url for page in tried for url in page] == []
 
 

@@ -27,6 +27,7 @@ def test_a_viewers_kernel_is_small_and_knows_nothing_of_training(kernel):
     for _ in range(3):
         kernel.run("shown.pulse.tick += 1")
     assert kernel.run("print('60 predictions' in shown.headline.body.value)").strip() == "True"
+    kernel.run("shown.drift.sliders.effect.value = 1.5; shown.drift.sliders.window.index = 0")
     loaded = json.loads(kernel.run(LOADED))
     assert [name for name in HEAVY if name in loaded] == []
     used = psutil.Process(kernel.pid).memory_info().rss / 1e6

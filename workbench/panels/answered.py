@@ -12,8 +12,8 @@ from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.records import Actual, Answer, Task
 from workbench.scores import Sample, sample
 
-# Windows of actuals that are read beside ten of answers: those of answers before them come in among theirs.
-ACTUALS_READ = 30
+# Windows of actuals that are read beside five of answers: those of answers before them come in among theirs.
+ACTUALS_READ = 12
 
 
 @dataclass(frozen=True)
