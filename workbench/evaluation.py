@@ -59,7 +59,7 @@ class OutputProfile(msgspec.Struct, frozen=True, kw_only=True):
     disagreement: FeatureProfile | None = None
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True):
+class Channel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One score, and the interval [low, high] that it stays in without drift at this many rows.
 
     `noise` is how far the score is from none, as a multiple of what 95 of 100 checks without drift stay within;
@@ -138,7 +138,7 @@ class DataResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...] = ()
 
 
-class Impact(msgspec.Struct, frozen=True, kw_only=True):
+class Impact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far the predictions move when one feature gets back values of the reference.
 
     `moved` is the mean absolute change of a prediction (regression) or of the probabilities (the share of probability
@@ -173,7 +173,7 @@ class ModelView(Shown, msgspec.Struct, frozen=True, kw_only=True):
     impacts: tuple[Impact, ...] = ()
 
 
-class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+class Traffic(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Service statistics of some requests; response times of requests that were answered with 2xx.
 
     Intervals hold with 95 %. Below 20 answered requests there is no p95, only the longest response (`max_s`). A p95

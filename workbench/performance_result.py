@@ -32,7 +32,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     provisional: bool = False
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One metric beside the version's own holdout.
 
     `loss` is how much worse it is, as a share of the holdout's value (negative: better); `chance` the loss that chance

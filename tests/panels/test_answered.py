@@ -68,9 +68,9 @@ def test_an_empty_store_is_no_news(store):
     assert (before.versions, before.count(), len(before.sample())) == ([], 0, 0)
 
 
-def test_ten_windows_are_kept(store):
+def test_five_windows_are_kept(store):
     store.append(*[prediction(float(i)) for i in range(150)])
-    assert [a.output for a in Answered("regression").now(store).answers] == [float(i) for i in range(50, 150)]
+    assert [a.output for a in Answered("regression").now(store).answers] == [float(i) for i in range(100, 150)]
 
 
 def test_probabilities_are_there_where_every_answer_has_them():
