@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from workbench.evaluation import FeatureDrift, FeatureProfile
-from workbench.plot_style import ALARM, BLUE, FAINT, INK, STATES, blank, clip, margins, styled, words
+from workbench.plot_style import ALARM, BLUE, FAINT, INK, blank, clip, margins, styled, words
 from workbench.records import ALARMING
+from workbench.show.sheet import STATES
 
 __all__ = ["feature_distribution"]
 PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g}%")

@@ -18,8 +18,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
 from workbench.evaluation import Channel, Evaluation, FeatureDrift
-from workbench.plot_style import ALARM, AMBER, BLUE, FAINT, INK, STATES, blank, clip, margins, styled, words
+from workbench.plot_style import ALARM, AMBER, BLUE, FAINT, INK, blank, clip, margins, styled, words
 from workbench.records import ALARMING, State
+from workbench.show.sheet import STATES
 
 __all__ = ["drift_by_feature"]
 SHOWN_FEATURES = 40

@@ -20,8 +20,6 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from workbench.records import State
-
 P = ParamSpec("P")
 # Stand-ins that no palette uses; `svg` turns them into the page's own colours.
 INK, FAINT = "#010203", "#010204"
@@ -45,15 +43,6 @@ STYLE = {
     "svg.fonttype": "none",
     # A dollar in a feature's name is a dollar.
     "text.parse_math": False,
-}
-# Glyph and word of each state: never colour alone.
-STATES: dict[State, tuple[str, str]] = {
-    "broken": ("✖", "broken"),
-    "alarm": ("▲", "alarm"),
-    "drift": ("▲", "drift"),
-    "possible": ("△", "possible"),
-    "ok": ("✓", "ok"),
-    "insufficient": ("·", "insufficient"),
 }
 TIMED_ID = re.compile(r"(\d{8}T\d{6})\d{6}Z")
 

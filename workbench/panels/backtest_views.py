@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from workbench.backtest_plots import compared, over_time
 from workbench.backtest_result import BacktestResult, Course, Interval, Step
-from workbench.panels.base import Markup, clock, number, table, tag
+from workbench.panels.base import Markup, table, tag
 from workbench.panels.events import WORDS
 from workbench.plot_style import short_id, svg
+from workbench.show.sheet import clock, number
 
 STEPS_SHOWN = 300
 REFUSED = ("✗ refused", "wb-wait")

@@ -15,8 +15,8 @@ import traitlets as t
 
 from workbench.errors import WorkbenchError
 from workbench.panels.view import View
-from workbench.plot_style import STATES
 from workbench.records import ALARMING, State, utc_now
+from workbench.show.sheet import STATES
 
 if TYPE_CHECKING:
     from workbench.panels.desk import Desk
@@ -99,15 +99,6 @@ def jumps(titles: Sequence[str]) -> Markup:
     return Markup(f'<nav class="wb-jumps" aria-label="Parts of this page">{links}</nav>')
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A figure for reading; a dash where there is none.
-
-    >>> number(12.3456), number(0.98765, 3), number(None)
-    ('12.35', '0.988', '–')
-    """
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
 def verdict(state: State) -> Markup:
     """A state for reading, by sign, word and colour.
 
@@ -116,15 +107,6 @@ def verdict(state: State) -> Markup:
     """
     css = "wb-bad" if state in ALARMING else "wb-good" if state == "ok" else "wb-wait"
     return tag("span", " ".join(STATES[state]), css)
-
-
-def clock(stamp: str) -> str:
-    """A stored time for reading, to the second.
-
-    >>> clock("2013-03-01T05:45:00.000000Z")
-    '2013-03-01 05:45:00Z'
-    """
-    return stamp[:19].replace("T", " ") + "Z" if stamp else "–"
 
 
 class Status(W.HTML):

@@ -8,13 +8,14 @@ import ipywidgets as W
 import traitlets as t
 
 from workbench.gate_plots import comparable, gate_intervals
-from workbench.panels.base import Markup, clock, full_width, number, tag, visible
+from workbench.panels.base import Markup, full_width, tag, visible
 from workbench.panels.deed import Deed, reason
 from workbench.panels.preview import preview
 from workbench.panels.switch import generation, switch
 from workbench.panels.view import View
 from workbench.plot_style import svg
 from workbench.records import Event
+from workbench.show.sheet import clock, number
 
 SHOWN = 6
 WIDEST = 860

@@ -7,7 +7,7 @@ import msgspec
 
 from workbench.drift_plots import drift_by_feature
 from workbench.evaluation import Evaluation, FeatureDrift, Impact
-from workbench.panels.base import Markup, Panel, half_width, number, table, tag, verdict
+from workbench.panels.base import Markup, Panel, half_width, table, tag, verdict
 from workbench.panels.desk import Desk
 from workbench.panels.drift_drill import FireDrill
 from workbench.panels.drift_feature import FeaturePicker, by_impact
@@ -16,6 +16,7 @@ from workbench.panels.drift_sliders import Sliders
 from workbench.panels.view import View
 from workbench.plot_style import svg
 from workbench.records import ALARMING, Task
+from workbench.show.sheet import number
 
 SHOWN = 20
 

@@ -10,10 +10,11 @@ import numpy as np
 from workbench.distribution_plots import feature_distribution
 from workbench.drift_time_plots import SCORES, score_over_time
 from workbench.evaluation import DriftResult, Evaluation, FeatureDrift, FeatureProfile, Impact
-from workbench.panels.base import Markup, half_width, number, row, table, tag, visible
+from workbench.panels.base import Markup, half_width, row, table, tag, visible
 from workbench.panels.drift_records import Records
 from workbench.panels.view import View
-from workbench.plot_style import STATES, svg
+from workbench.plot_style import svg
+from workbench.show.sheet import STATES, number
 from workbench.usual import SHAPE, of_profile
 
 DECIDES = "the one that decides"

@@ -11,13 +11,14 @@ import traitlets as t
 from workbench.drift_time_plots import alarms_over_time
 from workbench.evaluation import DriftResult, Evaluation
 from workbench.other_windows import evenly
-from workbench.panels.base import Markup, clock, half_width, row, said, table, tag
+from workbench.panels.base import Markup, half_width, row, said, table, tag
 from workbench.panels.drift_records import MOST_ROWS, Records
 from workbench.panels.view import View
 from workbench.plot_style import svg
 from workbench.records import ALARMING, State
 from workbench.sections import BUDGET, DriftSettings
 from workbench.settings import Settings
+from workbench.show.sheet import clock
 
 if TYPE_CHECKING:
     from workbench.rejudging import Measures

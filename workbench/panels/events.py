@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from workbench.panels.base import Panel, clock, table, tag
+from workbench.panels.base import Panel, table, tag
 from workbench.panels.view import View
 from workbench.plot_style import short_id
 from workbench.records import Event
+from workbench.show.sheet import clock
 
 SHOWN = 60
 # kind: what to call it, class

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from workbench.evaluation import ServiceResult
-from workbench.panels.base import Markup, Panel, clock, number, tag
+from workbench.panels.base import Markup, Panel, tag
 from workbench.panels.state_line import state_line
 from workbench.panels.view import View
+from workbench.show.sheet import clock, number
 
 
 class Headline(Panel):

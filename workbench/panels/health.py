@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as W
 
 from workbench.evaluation import Evaluation
-from workbench.panels.base import Panel, clock, full_width, row, tag
+from workbench.panels.base import Panel, full_width, row, tag
 from workbench.panels.desk import Desk
 from workbench.panels.health_tables import versions, workers
 from workbench.panels.sparks import POINTS, card
@@ -18,6 +18,7 @@ from workbench.panels.view import View
 from workbench.plot_style import svg
 from workbench.records import parse_utc, utc_text
 from workbench.service_plots import service_over_time
+from workbench.show.sheet import clock
 
 # In seconds; 0 is all there is: an ipywidgets choice of None shows nothing.
 EVERYTHING = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from workbench.evaluation import Evaluation, Traffic
 from workbench.label_words import span
-from workbench.panels.base import Markup, clock, number, table
+from workbench.panels.base import Markup, table
 from workbench.plot_style import short_id
+from workbench.show.sheet import clock, number
 from workbench.traffic_words import failures_told, mean_told, p95_told
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from workbench import label_plots, quality_plots
 from workbench.evaluation import Evaluation
 from workbench.label_words import curve_told
-from workbench.panels.base import Markup, full_width, half_width, number, table, tag
+from workbench.panels.base import Markup, full_width, half_width, table, tag
 from workbench.panels.view import View
 from workbench.performance_result import PerformanceResult, Score
 from workbench.plot_style import short_id, svg
+from workbench.show.sheet import number
 
 SEGMENTS_SHOWN = 12
 PERIODS_SHOWN = 12

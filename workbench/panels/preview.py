@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from workbench.differences import differences
-from workbench.panels.base import Markup, clock, number, table, tag
+from workbench.panels.base import Markup, table, tag
 from workbench.panels.sides import cell
 from workbench.panels.view import View
 from workbench.records import Metadata
+from workbench.show.sheet import clock, number
 from workbench.whatif_result import Differs, WhatIf
 
 # Of the fields that differ, those that matter to who switches; the comparison of two versions has all.

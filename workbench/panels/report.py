@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.files import replace_whole
-from workbench.panels.base import STYLE, Markup, Panel, clock, heading, tag
+from workbench.panels.base import STYLE, Markup, Panel, heading, tag
 from workbench.panels.drift import Drift
 from workbench.panels.events import Events
 from workbench.panels.headline import Headline
@@ -18,6 +18,7 @@ from workbench.panels.versions import Versions
 from workbench.panels.view import Reader, View
 from workbench.records import utc_text
 from workbench.settings import Settings
+from workbench.show.sheet import clock
 
 # Of the dashboard's sheet, what only JupyterLab and Voila define.
 LIGHT = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.panels.base import Markup, clock, markup, number, table, tag
+from workbench.panels.base import Markup, markup, table, tag
+from workbench.show.sheet import clock, number
 from workbench.whatif_result import Agreement, Better, ChangedRow, Measured, Paired, SideBySide, WhatIf
 
 CLASSES_SHOWN = 10

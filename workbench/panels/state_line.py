@@ -9,10 +9,11 @@ import math
 from collections.abc import Sequence
 
 from workbench.evaluation import Evaluation
-from workbench.panels.base import Markup, clock, tag
+from workbench.panels.base import Markup, tag
 from workbench.panels.view import View
 from workbench.plot_style import short_id
 from workbench.records import ALARMING, State
+from workbench.show.sheet import clock
 
 # state: glyph, word, class; never colour alone. The first one that any part is in is that of the whole.
 STATES: dict[State, tuple[str, str, str]] = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from workbench.comparison_result import Stretch, stretches
-from workbench.panels.base import Markup, clock, number, table, tag
+from workbench.panels.base import Markup, table, tag
 from workbench.panels.view import View
 from workbench.records import Metadata
+from workbench.show.sheet import clock, number
 
 SHOWN = 50
 STRETCHES_SHOWN = 2
