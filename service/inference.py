@@ -15,7 +15,6 @@ from fastapi.exceptions import RequestValidationError
 
 from service.schemas import ErrorBody, FeedbackRequest, FeedbackResponse, PredictRequest, PredictResponse, Problems
 from service.security import app_client, feedback_client
-from workbench.ensemble import answer
 from workbench.errors import WorkbenchError
 from workbench.loaded_version import LoadedVersion
 from workbench.monitor import ModelMonitor
@@ -87,7 +86,7 @@ def predict(request: Request, body: PredictRequest) -> Response:
     request.state.rows, request.state.version = len(body.instances), version.id
     _check(body.instances, version, monitor)
     try:
-        said = answer(version.estimator, version.schema, body.instances)
+        said = version.predictor.answer(body.instances)
     except ValueError as error:
         # What the schema allows and the model cannot take, such as numbers beyond its precision.
         raise RequestValidationError(

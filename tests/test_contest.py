@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from workbench.answers import Answers
 from workbench.contest import Contest, Speed
-from workbench.ensemble import Answers
 from workbench.sections import RetrainSettings
 
 RULES = RetrainSettings(gate_min_rows=300)

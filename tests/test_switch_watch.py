@@ -9,7 +9,8 @@ from tests.conftest import trips
 from tests.test_maintainer import Shop
 from tests.test_training_data import label
 from workbench import steering, switching
-from workbench.ensemble import Answers, answer
+from workbench.answers import Answers
+from workbench.ensemble import answer
 from workbench.features import to_rows
 from workbench.policy import LOST, PASSED, ROLLED_BACK, STUCK
 from workbench.records import Request, utc_now

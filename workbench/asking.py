@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from workbench.answers import Answers
 from workbench.blocks import seen_until
 from workbench.candidates import TIMED_ROWS, timed
 from workbench.contest import Contest
-from workbench.ensemble import Answers, answer
+from workbench.ensemble import answer
 from workbench.errors import DataError
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from sklearn import config_context
 
-from workbench.ensemble import Answers
+from workbench.answers import Answers
 from workbench.gate import CONFIDENCE, gate
 from workbench.records import GateVerdict, Task
 from workbench.scores import Sample, higher_is_better, loss, sample, values

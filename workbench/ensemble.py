@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
@@ -22,6 +21,7 @@ from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from workbench import members
+from workbench.answers import Answers, plain
 from workbench.errors import SettingsError
 from workbench.features import to_frame
 from workbench.functions import import_function
@@ -32,14 +32,6 @@ Progress = Callable[[str, int, int], None]
 # (estimator, X, y, progress, weights) -> fitted, as `fit` does it.
 Fit = Callable[..., Any]
 RARE = 10
-
-
-class Answers(msgspec.Struct, frozen=True):
-    """What a version says to some rows; `probabilities` (a mapping a row) and `classes` for classification."""
-
-    predictions: list[Label]
-    probabilities: list[dict[str, float]] | None = None
-    classes: list[Label] | None = None
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -156,15 +148,15 @@ def answer_frame(estimator: Any, schema: Schema, frame: pd.DataFrame) -> Answers
         if not np.isfinite(values).all():
             raise FloatingPointError(f"the model answered {values[~np.isfinite(values)][0]} to a row")
         return Answers([float(v) for v in values])
-    classes = [_plain(c) for c in estimator.classes_]
+    classes = [plain(c) for c in estimator.classes_]
     if not hasattr(estimator, "predict_proba"):
-        return Answers([_plain(v) for v in estimator.predict(frame)], None, classes)
+        return Answers([plain(v) for v in estimator.predict(frame)], None, classes)
     table = estimator.predict_proba(frame)
     names = [label_text(c) for c in classes]
     probabilities = [dict(zip(names, map(float, row), strict=True)) for row in table]
     # A soft vote predicts its likeliest class; others may have a threshold of their own, so they are asked.
     likeliest = isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingClassifier)
-    predictions = [classes[i] for i in table.argmax(axis=1)] if likeliest else map(_plain, estimator.predict(frame))
+    predictions = [classes[i] for i in table.argmax(axis=1)] if likeliest else map(plain, estimator.predict(frame))
     return Answers(list(predictions), probabilities, classes)
 
 
@@ -213,8 +205,3 @@ def parameters(estimator: Any) -> dict[str, Any]:
         if isinstance(value, int | float | str | bool) or value is None:
             kept[name] = value
     return kept
-
-
-def _plain(label: Any) -> Label:
-    value = label.item() if isinstance(label, np.generic) else label
-    return int(value) if isinstance(value, float) and value.is_integer() else value

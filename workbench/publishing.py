@@ -12,7 +12,8 @@ from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
 from workbench import estimate, performance_check, profiles
-from workbench.ensemble import Answers, answer_frame, disagreement, output_column
+from workbench.answers import Answers
+from workbench.ensemble import answer_frame, disagreement, output_column
 from workbench.errors import DataError
 from workbench.features import to_rows
 from workbench.golden import Golden

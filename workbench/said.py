@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.ensemble import Answers
+from workbench.answers import Answers
 from workbench.labelled_history import History
 from workbench.scores import Sample, label_text
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from workbench.answers import Answers
 from workbench.blocks import Blocks
 from workbench.candidates import Candidate, speed
 from workbench.contest import Contest, Speed
-from workbench.ensemble import Answers, answer_frame
+from workbench.ensemble import answer_frame
 from workbench.errors import DataError
 from workbench.features import comparable
 from workbench.loaded_version import LoadedVersion

@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from workbench.ensemble import Answers, answer_frame
+from workbench.answers import Answers
+from workbench.ensemble import answer_frame
 from workbench.features import to_rows
 from workbench.labelled_history import NEVER, History
 from workbench.loaded_version import LoadedVersion

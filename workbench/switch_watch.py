@@ -11,8 +11,9 @@ from pandas.api.types import is_numeric_dtype
 from threadpoolctl import threadpool_limits
 
 from workbench import probation
+from workbench.answers import Answers
 from workbench.contest import Contest
-from workbench.ensemble import Answers, answer, output_column
+from workbench.ensemble import answer, output_column
 from workbench.errors import CorruptVersion
 from workbench.evaluation import Traffic
 from workbench.features import to_rows
