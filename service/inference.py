@@ -16,11 +16,11 @@ from fastapi.exceptions import RequestValidationError
 from service.schemas import ErrorBody, FeedbackRequest, FeedbackResponse, PredictRequest, PredictResponse, Problems
 from service.security import app_client, feedback_client
 from workbench.errors import WorkbenchError
-from workbench.loaded_version import LoadedVersion
 from workbench.monitor import ModelMonitor
 from workbench.records import LARGEST
 from workbench.rows import problems, safe_text
 from workbench.scores import label_text
+from workbench.served_version import ServedVersion
 from workbench.version_store import VersionStore
 
 log = logging.getLogger("workbench.service")
@@ -38,9 +38,9 @@ class Serving:
 
     def __init__(self, versions: VersionStore) -> None:
         self.versions = versions
-        self.current: LoadedVersion | None = None
+        self.current: ServedVersion | None = None
         self.error: str | None = None
-        self._loaded: dict[str, LoadedVersion] = {}
+        self._loaded: dict[str, ServedVersion] = {}
         self._stamp: tuple[int, int] | None = None
         self._retry_at = 0.0
         self._loading = threading.Lock()
@@ -59,7 +59,7 @@ class Serving:
             if live is None:
                 self.error = None
                 return
-            version = self._loaded.get(live.version_id) or self.versions.load(live.version_id)
+            version = self._loaded.get(live.version_id) or self.versions.serve(live.version_id)
             before, self.current, self.error = self.current, version, None
             self._loaded = {v.id: v for v in (before, version) if v is not None}
         except (WorkbenchError, OSError) as error:
@@ -120,7 +120,7 @@ def predict(request: Request, body: PredictRequest) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json", headers=headers)
 
 
-def _check(instances: list[Any], version: LoadedVersion, monitor: ModelMonitor) -> None:
+def _check(instances: list[Any], version: ServedVersion, monitor: ModelMonitor) -> None:
     max_rows, latest = monitor.settings.service.max_rows, monitor.latest()
     if len(instances) > max_rows:
         raise HTTPException(413, f"{len(instances)} instances; at most {max_rows} a request ([service] max_rows)")
@@ -159,12 +159,12 @@ def feedback(request: Request, body: FeedbackRequest) -> dict[str, Any]:
     return {"counts": {name: len(ids) for name, ids in verdict.items()}, **verdict}
 
 
-def _refusal(actual: Any, monitor: ModelMonitor, version: LoadedVersion | None) -> str | None:
+def _refusal(actual: Any, monitor: ModelMonitor, version: ServedVersion | None) -> str | None:
     """What an actual has to be, if it is not; a class nobody has seen would spoil every later training."""
     if monitor.settings.model.task == "regression":
         number = isinstance(actual, int | float) and not isinstance(actual, bool) and abs(actual) <= LARGEST
         return None if number else "a number"
-    classes = [label_text(c) for c in getattr(version.estimator, "classes_", ())] if version else []
+    classes = version.classes if version else ()
     return None if not classes or label_text(actual) in classes else f"one of {', '.join(classes)}"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from workbench.answers import Answers
 from workbench.errors import CorruptVersion
-from workbench.records import Label, Schema, Value
+from workbench.records import Label, Task, Value
 
 RTOL, ATOL = 1e-9, 1e-12
 
@@ -21,16 +23,13 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     probabilities: list[dict[str, float]] | None = None
 
 
-def prove(version_id: str, estimator: Any, schema: Schema, golden: Golden) -> None:
-    """Raise CorruptVersion unless an estimator answers as it did: numbers to rtol 1e-9, atol 1e-12, equal classes."""
-    # Imported here: reading metadata and switching figures must not cost scikit-learn.
-    from workbench.ensemble import answer
-
+def prove(version_id: str, ask: Callable[[list[dict[str, Value]]], Answers], task: Task, golden: Golden) -> None:
+    """Raise CorruptVersion unless a version answers as it did: numbers to rtol 1e-9, atol 1e-12, equal classes."""
     try:
-        said = answer(estimator, schema, golden.rows)
+        said = ask(golden.rows)
     except Exception as error:
         raise CorruptVersion(f"{version_id}: fails on its golden inputs: {error!r}") from error
-    if schema.task == "regression":
+    if task == "regression":
         same = _close(said.predictions, golden.predictions)
     else:
         same = said.predictions == golden.predictions and _close(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.evaluation import FeatureProfile, OutputProfile
-from workbench.predictor import Predictor
 from workbench.records import Metadata, Schema
 
 if TYPE_CHECKING:
@@ -47,11 +46,6 @@ class LoadedVersion(Reference):
     error_model: ErrorModel | None
     outputs: OutputProfile | None
     folder: Path
-
-    @cached_property
-    def predictor(self) -> Predictor:
-        """Answers rows in the service."""
-        return Predictor(self.schema, lambda: self.estimator)
 
     @cached_property
     def sample(self) -> pd.DataFrame:

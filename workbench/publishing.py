@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
-from workbench import estimate, performance_check, profiles
+from workbench import estimate, parity, performance_check, profiles
 from workbench.answers import Answers
 from workbench.ensemble import answer_frame, disagreement, output_column
 from workbench.errors import DataError
@@ -74,7 +75,14 @@ def out_of_fold(fitted: Callable[[Rows], Any], rows: Rows) -> Held:
 
 
 def publish(
-    versions: VersionStore, metadata: Metadata, estimator: Any, *, learnt: Rows, held: Held, settings: Settings
+    versions: VersionStore,
+    metadata: Metadata,
+    estimator: Any,
+    *,
+    learnt: Rows,
+    held: Held,
+    settings: Settings,
+    snapshot: Rows | None = None,
 ) -> None:
     """Summarise what a version learnt and what it answers to rows it has not learnt, and write it all down.
 
@@ -83,6 +91,8 @@ def publish(
     metadata : of a claimed version
     learnt : the rows it was fitted on
     held : what its quality and its outputs are measured by
+    snapshot : all rows that it could have learnt; its compiled form is proven on them
+        None for a version that no service will answer from: it is not compiled.
     """
     task, schema = metadata.task, metadata.features
     in_order, segment = settings.model.time is not None, settings.performance.segment
@@ -93,6 +103,10 @@ def publish(
         proof = answer_frame(estimator, schema, shown)
         scored = sample(task, held.rows.y, held.said.predictions, held.said.probabilities)
         error_model = estimate.learn(held.rows.X, scored, estimate.estimated(task, settings.metric), schema)
+        compiled = None
+        if snapshot is not None:
+            compiled, told = parity.compiled_and_proven(estimator, schema, snapshot.X, metadata.seed)
+            metadata = msgspec.structs.replace(metadata, compilation=told)
     column = output_column(task, held.said.predictions, held.said.probabilities)
     versions.publish(
         metadata,
@@ -110,4 +124,5 @@ def publish(
         error_model=error_model,
         sample=learnt.frame.iloc[pick].drop(columns=PREDICTION_ID),
         golden=Golden(rows=to_rows(shown), predictions=proof.predictions, probabilities=proof.probabilities),
+        compiled=compiled,
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from workbench.compilation import Compilation
 from workbench.errors import DataError
 from workbench.show import Shown
 
@@ -264,6 +265,7 @@ class Metadata(Shown, msgspec.Struct, frozen=True, kw_only=True):
     fit_s: float
     row_ms: float | None = None
     artifact_mb: float | None = None
+    compilation: Compilation | None = None
     libraries: dict[str, str]
     parent: str | None = None
     notes: tuple[str, ...] = ()

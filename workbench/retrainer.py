@@ -55,6 +55,8 @@ class ModelRetrainer:
     progress : callable (stage, done, total)
     fit : as `ensemble.fit`
         A backtest shares fits between policies.
+    served : bool
+        Whether a service may answer from its versions: they are compiled then.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class ModelRetrainer:
         clock: Callable[[], datetime] = utc_now,
         progress: Progress = silent,
         fit: Fit = fit,
+        served: bool = True,
     ) -> None:
         self.settings = settings
         self.versions = versions
@@ -74,6 +77,7 @@ class ModelRetrainer:
         self.clock = clock
         self.progress = progress
         self.fit = fit
+        self.served = served
 
     def retrain(
         self,
@@ -233,7 +237,8 @@ class ModelRetrainer:
             else:
                 held = held_out(estimator, blocks.holdout)
         self.progress("publish", 0, 1)
-        publish(self.versions, metadata, estimator, learnt=learnt, held=held, settings=self.settings)
+        snapshot = rows if self.served else None
+        publish(self.versions, metadata, estimator, learnt=learnt, held=held, settings=self.settings, snapshot=snapshot)
         told = f"trained on {len(learnt)} rows ({winner.name})"
         admission.tell("published", told, metadata.version_id)
         return admission.promote(metadata, promote, self._unrestored(metadata.version_id, champion))

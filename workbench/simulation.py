@@ -117,9 +117,9 @@ class Simulation:
     def begin(self) -> LoadedVersion:
         """Train the first version, if none is live yet; returns the live one."""
         if self.versions.live() is None:
-            ModelRetrainer(self.settings, self.versions, self.metrics, clock=self._clock, fit=self.fits).retrain(
-                FIRST, trigger="first", reason="the first version", by=BY
-            )
+            ModelRetrainer(
+                self.settings, self.versions, self.metrics, clock=self._clock, fit=self.fits, served=False
+            ).retrain(FIRST, trigger="first", reason="the first version", by=BY)
         self._await()
         return self._live()
 
@@ -192,7 +192,9 @@ class Simulation:
                 self.metrics.append(Actual(prediction_id=prediction_id, actual=self.history.actual(row)))
 
     def _retrain(self, decision: Decision) -> None:
-        retrainer = ModelRetrainer(self.settings, self.versions, self.metrics, clock=self._clock, fit=self.fits)
+        retrainer = ModelRetrainer(
+            self.settings, self.versions, self.metrics, clock=self._clock, fit=self.fits, served=False
+        )
         try:
             retrainer.retrain(trigger=decision.trigger or "manual", reason=decision.reason, by="maintainer")
         except Exception:

@@ -72,7 +72,11 @@ class VersionFiles:
     def check(self, version_id: str) -> None:
         """Raise CorruptVersion unless all files are what the manifest says."""
         for name, told in self.hashes(version_id).items():
-            self._check_one(version_id, name, told)
+            self._check(version_id, name, told)
+
+    def check_one(self, version_id: str, name: str) -> None:
+        """The same of one file."""
+        self._check(version_id, name, self.hashes(version_id).get(name))
 
     def read(self, version_id: str, name: str, kind: Any) -> Any:
         """A file's content, checked against the manifest.
@@ -81,7 +85,7 @@ class VersionFiles:
         ------
         UnknownVersion, CorruptVersion
         """
-        self._check_one(version_id, name, self.hashes(version_id).get(name))
+        self.check_one(version_id, name)
         try:
             return msgspec.json.decode(self.path(version_id, name).read_bytes(), type=kind)
         except FileNotFoundError as error:
@@ -93,7 +97,7 @@ class VersionFiles:
         """As `read`; None for a version of an older release, which has no such file."""
         return self.read(version_id, name, kind) if name in self.hashes(version_id) else None
 
-    def _check_one(self, version_id: str, name: str, told: str | None) -> None:
+    def _check(self, version_id: str, name: str, told: str | None) -> None:
         path = self.path(version_id, name)
         try:
             found = sha256(path) if path.is_file() else "no file"

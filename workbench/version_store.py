@@ -17,19 +17,22 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import msgspec
 
+from workbench import loading
 from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken
 from workbench.evaluation import FeatureProfile, OutputProfile
 from workbench.files import replace_whole, sha256, sync
-from workbench.golden import Golden, prove
+from workbench.golden import Golden
 from workbench.live_pointer import LivePointer
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.records import Metadata, Pointer, Promotion, utc_now
+from workbench.served_version import ServedVersion
 from workbench.version_files import VersionFiles
 from workbench.version_ids import VERSION_ID, check_id, taken, was_taken
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.compiled import Compiled
     from workbench.holdout import Holdout
 
 BUILDING = ".building"
@@ -165,6 +168,7 @@ class VersionStore:
         error_model: Any,
         sample: pd.DataFrame,
         golden: Golden,
+        compiled: Compiled | None = None,
     ) -> None:
         """Write a claimed version: all of it or, if anything fails, nothing."""
         import joblib
@@ -175,6 +179,8 @@ class VersionStore:
         joblib.dump(estimator, aside / "model.joblib")
         if error_model is not None:
             joblib.dump(error_model, aside / "error_model.joblib")
+        if compiled is not None:
+            compiled.save(aside)
         sample.to_parquet(aside / "sample.parquet", index=False)
         files = {
             "metadata.json": metadata,
@@ -227,14 +233,7 @@ class VersionStore:
         ------
         UnknownVersion, CorruptVersion
         """
-        # Here, and not above: who only lists versions does not need scipy.
-        from workbench.holdout import Holdout
-
-        return Reference(
-            metadata=self.metadata(version_id),
-            profile=self.profile(version_id),
-            holdout=self.files.read_new(version_id, "holdout.json", Holdout),
-        )
+        return loading.reference(self.files, version_id)
 
     def load(self, version_id: str) -> LoadedVersion:
         """A version in memory: hashes first, then the pickle, then its golden predictions.
@@ -245,30 +244,16 @@ class VersionStore:
         CorruptVersion
             If a file is missing or changed, cannot be loaded, or answers otherwise than when it was published.
         """
-        import joblib
+        return loading.load(self.files, version_id)
 
-        self.files.check(version_id)
-        known = self.reference(version_id)
-        golden = self.files.read(version_id, "golden.json", Golden)
-        pickles = {
-            name: None for name in ("model.joblib", "error_model.joblib") if name in self.files.hashes(version_id)
-        }
-        for name in pickles:
-            try:
-                pickles[name] = joblib.load(self.folder / "models" / version_id / name)
-            except Exception as error:
-                raise CorruptVersion(f"{version_id}: {name} cannot be loaded here: {error!r}") from error
-        estimator = pickles["model.joblib"]
-        prove(version_id, estimator, known.schema, golden)
-        return LoadedVersion(
-            metadata=known.metadata,
-            profile=known.profile,
-            holdout=known.holdout,
-            estimator=estimator,
-            error_model=pickles.get("error_model.joblib"),
-            outputs=self.files.read_new(version_id, "outputs.json", OutputProfile),
-            folder=self.folder / "models" / version_id,
-        )
+    def serve(self, version_id: str) -> ServedVersion:
+        """A version to answer from; of its files those that this takes are checked, and its golden predictions.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+        """
+        return loading.served(self.files, version_id)
 
     def live(self) -> Pointer | None:
         """The pointer, or None while nothing is live."""
@@ -296,6 +281,7 @@ class VersionStore:
             The pointer stays as it was.
         """
         self.load(version_id)
+        self.serve(version_id)
         # It may have been pruned since it was loaded.
         still = partial(self.files.hashes, version_id)
         return self.pointer.switch(version_id, by=by, reason=reason, generation=generation, still=still)

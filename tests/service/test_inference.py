@@ -4,6 +4,7 @@ from tests.conftest import trips, until
 from tests.service.conftest import Client, start
 from workbench.ensemble import answer
 from workbench.features import to_rows
+from workbench.golden import ATOL, RTOL
 from workbench.metrics_store import MetricsStore
 from workbench.retrainer import ModelRetrainer
 from workbench.version_store import VersionStore
@@ -19,7 +20,8 @@ def test_answers_are_the_bare_librarys_and_name_the_version(client):
     rows = to_rows(trips(20, seed=3)[["km", "stops", "to"]])
     response = predict(client, *rows)
     version = VersionStore(client.settings.versions_dir).load("first")
-    assert response.json()["predictions"] == answer(version.estimator, version.schema, rows).predictions
+    bare = answer(version.estimator, version.schema, rows).predictions
+    assert response.json()["predictions"] == pytest.approx(bare, rel=RTOL, abs=ATOL)
     assert response.json()["model_version"] == response.headers["x-model-version"] == "first"
 
 

@@ -1,0 +1,174 @@
+"""A fitted ensemble in the form the service answers from: dict -> encoded vector -> trees and coefficients.
+
+compiling.py makes one of what scikit-learn fitted, and proof.py tells whether it may be used. It lies beside the
+version's pickle as one JSON file and two arrays, which are mapped into memory, so that workers share them; reading it
+needs no scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from workbench.answers import Answers
+from workbench.records import Label, Schema, Task
+from workbench.walking import NODE, TOO_LARGE, walk, walk_aside
+
+FORMAT = 1
+FORM, NODES, LEAVES = "compiled.json", "compiled_nodes.npy", "compiled_leaves.npy"
+FILES = (FORM, NODES, LEAVES)
+REFUSED = "the inputs contain a value too large for the model's members, once it is scaled"
+
+
+class TextCode(msgspec.Struct, frozen=True):
+    """The encoded column that a text sets to one, by text; -1 for none."""
+
+    name: str
+    columns: dict[str, int]
+    missing: int
+    unseen: int
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a compiled ensemble but its trees; the tables are those that `walking.walk` takes."""
+
+    format: int = FORMAT
+    task: Task
+    numbers: tuple[str, ...]
+    texts: tuple[TextCode, ...]
+    medians: list[float]
+    indicators: list[int]
+    means: list[float]
+    scales: list[float]
+    width: int
+    members: list[list[int]]
+    weights: list[float]
+    roots: list[int]
+    classes: tuple[Label, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class Compiled:
+    """Answers rows that the schema allows; holds nothing but arrays, so that several threads may ask at once.
+
+    Parameters
+    ----------
+    form : Form
+    nodes : array of `walking.NODE`, shape (nodes,)
+    leaves : array of float, shape (leaves, outputs)
+        Of forests that have several outputs.
+    """
+
+    def __init__(self, form: Form, nodes: np.ndarray, leaves: np.ndarray) -> None:
+        self.form = form
+        self.nodes, self._leaves = _fixed(nodes), _fixed(leaves)
+        self._tables = tuple(
+            map(
+                _fixed,
+                (
+                    np.array(form.medians, dtype=float),
+                    np.array(form.indicators, dtype=np.int64),
+                    np.array(form.means, dtype=float),
+                    np.array(form.scales, dtype=float),
+                    np.array(form.members, dtype=np.int64),
+                    np.array(form.weights, dtype=float),
+                    np.array(form.roots, dtype=np.int32),
+                ),
+            )
+        )
+        self._outputs = len(form.classes) or 1
+        self._numbers = _taker(form.numbers)
+
+    def answer(self, rows: Sequence[Mapping[str, Any]], *, aside: bool = False) -> Answers:
+        """What the ensemble says to rows, as `ensemble.answer` tells it.
+
+        Parameters
+        ----------
+        aside : bool
+            Whether a thread asks, which lets others work meanwhile.
+
+        Raises
+        ------
+        ValueError
+            If a value is beyond what the members can take, as scikit-learn's members raise it.
+        FloatingPointError
+            If the answer to a row is not finite.
+        """
+        table = self.outputs(rows, aside=aside)
+        if not self.form.classes:
+            values = table[:, 0]
+            if not np.isfinite(values).all():
+                raise FloatingPointError(f"the model answered {values[~np.isfinite(values)][0]} to a row")
+            return Answers(values.tolist())
+        classes, names = self.form.classes, self.form.names
+        likeliest: list[Label] = [classes[i] for i in table.argmax(axis=1).tolist()]
+        return Answers(likeliest, [dict(zip(names, row, strict=True)) for row in table.tolist()], list(classes))
+
+    def outputs(self, rows: Sequence[Mapping[str, Any]], *, aside: bool = False) -> np.ndarray:
+        """The same as values, or probabilities of the classes; array of float, shape (rows, outputs)."""
+        numbers = np.array([self._numbers(row) for row in rows], dtype=float).reshape(len(rows), len(self.form.numbers))
+        codes = np.empty((len(rows), len(self.form.texts)), np.int32)
+        for i, text in enumerate(self.form.texts):
+            columns, name, unseen, missing = text.columns, text.name, text.unseen, text.missing
+            codes[:, i] = [
+                missing if value is None else columns.get(value, unseen) for value in (row[name] for row in rows)
+            ]
+        out = np.empty((len(rows), self._outputs))
+        told = (walk_aside if aside else walk)(
+            numbers, codes, *self._tables, self.nodes, self._leaves, self.form.width, out
+        )
+        if told == TOO_LARGE:
+            raise ValueError(REFUSED)
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Write `FILES` into a folder."""
+        (folder / FORM).write_bytes(msgspec.json.encode(self.form))
+        np.save(folder / NODES, self.nodes)
+        np.save(folder / LEAVES, self._leaves)
+
+
+def read(folder: Path) -> Compiled:
+    """What `save` wrote, its arrays mapped into memory.
+
+    Raises
+    ------
+    ValueError
+        If it is of a form that this release does not read.
+    """
+    form = msgspec.json.decode((folder / FORM).read_bytes(), type=Form)
+    if form.format != FORMAT:
+        raise ValueError(f"{FORM} is of format {form.format}; this release reads {FORMAT}")
+    nodes = np.load(folder / NODES, mmap_mode="r")
+    if nodes.dtype != NODE:
+        raise ValueError(f"{NODES} has nodes of another form")
+    return Compiled(form, nodes, np.load(folder / LEAVES, mmap_mode="r"))
+
+
+def _fixed(array: np.ndarray) -> np.ndarray:
+    """As numba is to see all of them: plain and read-only, whether they come from memory or from a file."""
+    plain = np.asarray(array).view()
+    plain.setflags(write=False)
+    return plain
+
+
+def _taker(names: Sequence[str]) -> Any:
+    """The values of a row that have these names, as a tuple; numpy takes None for a missing number."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
+
+
+def numbers_of(schema: Schema) -> tuple[str, ...]:
+    """The features that are encoded as numbers."""
+    return tuple(f.name for f in schema.features if f.kind != "categorical")
+
+
+def texts_of(schema: Schema) -> tuple[str, ...]:
+    """The features that are encoded as one-hot columns."""
+    return tuple(f.name for f in schema.features if f.kind == "categorical")
