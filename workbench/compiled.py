@@ -17,7 +17,19 @@ import numpy as np
 
 from workbench.answers import Answers
 from workbench.records import Label, Schema, Task
-from workbench.walking import NODE, TOO_LARGE, walk, walk_aside
+from workbench.walking import (
+    END_TREE,
+    FIRST_TREE,
+    FOREST,
+    HOW,
+    LINEAR,
+    NODE,
+    NUMBERS,
+    SUMS,
+    TOO_LARGE,
+    walk,
+    walk_aside,
+)
 
 FORMAT = 1
 FORM, NODES, LEAVES = "compiled.json", "compiled_nodes.npy", "compiled_leaves.npy"
@@ -139,7 +151,8 @@ def read(folder: Path) -> Compiled:
     Raises
     ------
     ValueError
-        If it is of a form that this release does not read.
+        If it is of a form that this release does not read, or if its tables do not belong together: machine code
+        would read beyond them.
     """
     form = msgspec.json.decode((folder / FORM).read_bytes(), type=Form)
     if form.format != FORMAT:
@@ -147,7 +160,34 @@ def read(folder: Path) -> Compiled:
     nodes = np.load(folder / NODES, mmap_mode="r")
     if nodes.dtype != NODE:
         raise ValueError(f"{NODES} has nodes of another form")
-    return Compiled(form, nodes, np.load(folder / LEAVES, mmap_mode="r"))
+    leaves = np.load(folder / LEAVES, mmap_mode="r")
+    _check(form, nodes, leaves)
+    return Compiled(form, nodes, leaves)
+
+
+def _check(form: Form, nodes: np.ndarray, leaves: np.ndarray) -> None:
+    members, outputs = np.array(form.members).reshape(-1, 6), len(form.classes) or 1
+    encoded = len(form.numbers) + len(form.indicators)
+    columns = [c for text in form.texts for c in (*text.columns.values(), text.missing, text.unseen)]
+    leaf = nodes["feature"] < 0
+    trees, several = members[members[:, HOW] != LINEAR], outputs > 1
+    linear = members[members[:, HOW] == LINEAR]
+    told = {
+        "numbers": len(form.medians) == len(form.numbers) and len(form.means) == len(form.scales) == encoded,
+        "indicators": all(0 <= i < len(form.numbers) for i in form.indicators),
+        "columns": encoded <= form.width and all(c == -1 or encoded <= c < form.width for c in columns),
+        "members": bool(len(members)) and set(members[:, SUMS].tolist()) <= {1, outputs},
+        "trees": all(0 <= first <= end <= len(form.roots) for first, end in trees[:, [FIRST_TREE, END_TREE]]),
+        "weights": all(at + sums * (form.width + 1) <= len(form.weights) for sums, at in linear[:, [SUMS, NUMBERS]])
+        and all(at + sums <= len(form.weights) or how == FOREST for how, sums, at in trees[:, [HOW, SUMS, NUMBERS]]),
+        "roots": all(0 <= root < len(nodes) for root in form.roots),
+        "features": bool((nodes["feature"] < form.width).all()),
+        "children": bool(((nodes["next"] > np.arange(len(nodes))) & (nodes["next"] + 1 < len(nodes)))[~leaf].all()),
+        "leaves": leaves.ndim == 2 and bool((nodes["next"][leaf & several] < max(1, len(leaves))).all()),
+    }
+    wrong = [name for name, right in told.items() if not right]
+    if wrong:
+        raise ValueError(f"{FORM} and its arrays do not belong together: {', '.join(wrong)}")
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def _walk(
     for m in range(len(members)):
         single |= members[m, HOW] == FOREST or members[m, HOW] == BOOSTED
         linear |= members[m, HOW] == LINEAR
-    block = min(rows, BLOCK)
+    block = max(1, min(rows, BLOCK))
     x = np.empty((block, width), np.float64)
     x32 = np.empty((block, width), np.float64)
     total = np.empty((block, max(outputs, 1)), np.float64)

@@ -181,6 +181,10 @@ def show(
         ),
         ("recipe", metadata.recipe),
         ("candidates", ", ".join(f"{name} {number(v)}" for name, v in metadata.candidates.items()) or "-"),
+        (
+            "answers",
+            metadata.compilation.sentence if metadata.compilation else "by scikit-learn, from before compiling",
+        ),
         ("costs", f"one row {number(metadata.row_ms, 3)} ms, file {number(metadata.artifact_mb, 3)} MiB"),
         ("metrics", ", ".join(f"{k} {number(v)}" for k, v in metadata.metrics.items())),
         ("live one's", ", ".join(f"{k} {number(v)}" for k, v in metadata.champion_metrics.items()) or "-"),
