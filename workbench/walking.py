@@ -28,6 +28,38 @@ TOO_LARGE = -1
 BLOCK = 64
 
 
+@njit
+def _find(nodes: np.ndarray, root: int, seen: np.ndarray, rows: int, found: np.ndarray) -> None:
+    """The leaf that each of some encoded rows comes to in a tree.
+
+    Four rows go down side by side: each waits for memory at every step, and they do not wait for each other.
+    """
+    b = 0
+    while b + 4 <= rows:
+        i, j, k, n = root, root, root, root
+        while True:
+            f, g, h, m = nodes[i].feature, nodes[j].feature, nodes[k].feature, nodes[n].feature
+            # Only if all are negative, so is this.
+            if f & g & h & m < 0:
+                break
+            if f >= 0:
+                i = nodes[i].next + np.int64(not (seen[b, f] <= nodes[i].at))
+            if g >= 0:
+                j = nodes[j].next + np.int64(not (seen[b + 1, g] <= nodes[j].at))
+            if h >= 0:
+                k = nodes[k].next + np.int64(not (seen[b + 2, h] <= nodes[k].at))
+            if m >= 0:
+                n = nodes[n].next + np.int64(not (seen[b + 3, m] <= nodes[n].at))
+        found[b], found[b + 1], found[b + 2], found[b + 3] = i, j, k, n
+        b += 4
+    while b < rows:
+        i = root
+        while nodes[i].feature >= 0:
+            i = nodes[i].next + np.int64(not (seen[b, nodes[i].feature] <= nodes[i].at))
+        found[b] = i
+        b += 1
+
+
 def _walk(
     numbers: np.ndarray,
     codes: np.ndarray,
@@ -74,6 +106,7 @@ def _walk(
     block = max(1, min(rows, BLOCK))
     x = np.empty((block, width), np.float64)
     x32 = np.empty((block, width), np.float64)
+    found = np.empty(block, np.int64)
     total = np.empty((block, max(outputs, 1)), np.float64)
     for start in range(0, rows, block):
         size = min(block, rows - start)
@@ -121,10 +154,9 @@ def _walk(
                         total[b, k] = 0.0 if how == FOREST else weights[at + k]
                 seen = x if how == HIST_BOOSTED else x32
                 for tree in range(first, end):
+                    _find(nodes, np.int64(roots[tree]), seen, size, found)
                     for b in range(size):
-                        i = roots[tree]
-                        while nodes[i].feature >= 0:
-                            i = nodes[i].next + (0 if seen[b, nodes[i].feature] <= nodes[i].at else 1)
+                        i = found[b]
                         if how != FOREST:
                             total[b, (tree - first) % sums] += nodes[i].at
                         elif sums == 1:
