@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 ROOT ?= .
+# Two processes for tests, a file at a time and in the order of the files.
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo up test check lint notebooks benchmarks lock pictures clean
 
@@ -41,14 +44,14 @@ lint: setup
 	$(BIN)/lint-imports
 
 check: lint ## lint, types, import contracts, quick tests and doctests
-	$(BIN)/python -m pytest -q -m "not slow and not browser"
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow and not browser"
 
 notebooks: setup ## run every notebook and compare what it says with what it said
-	$(BIN)/python -m pytest -q --nbval $(filter-out notebooks/dashboard.ipynb,$(wildcard notebooks/*.ipynb)) --nbval-current-env \
+	$(BIN)/python -m pytest -q $(PARALLEL) --nbval $(filter-out notebooks/dashboard.ipynb,$(wildcard notebooks/*.ipynb)) --nbval-current-env \
 	  --nbval-sanitize-with=notebooks/sanitize.cfg --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 -p no:cacheprovider
 
 test: lint ## everything: also real processes, notebooks, and the dashboard in Chromium where one is found
-	$(BIN)/python -m pytest -q -rs
+	$(BIN)/python -m pytest -q -rs $(PARALLEL)
 	$(MAKE) --no-print-directory notebooks
 
 benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost, pages, mutations (over an hour)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
+from xdist.scheduler import LoadScopeScheduling
 
 from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore
@@ -22,6 +23,7 @@ from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
+BROWSER = "tests/browser/"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 TOML = """
@@ -41,6 +43,20 @@ gate_rows = 60
 gate_min_rows = 40
 cooldown_s = 60
 """
+
+
+class ByFile(LoadScopeScheduling):
+    """A file is one worker's, so that what it shares is made once; all files that drive the browser are one worker's,
+    too: they share a server, and one browser beside other tests is enough."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return BROWSER if file.startswith(BROWSER) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.fixture(scope="module")

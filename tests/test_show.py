@@ -165,7 +165,8 @@ def test_a_damaged_pointer_is_told_and_hides_nothing_else(trained):
     (trained.versions_dir / "live.json").write_text("{")
     told = Workbench.open(trained.root).status()
     assert told.state == "broken"
-    assert "live.json is damaged" in repr(told)
+    # A terminal breaks the line somewhere in the path.
+    assert "live.json is damaged" in " ".join(repr(told).split())
     assert told.versions == 1
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.visits import keep_at_home
+from tests.browser.visits import SOON, keep_at_home
 from tests.conftest import Clock
 from workbench.cli.pages import voila_process
 from workbench.ensemble import answer
@@ -38,6 +38,8 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 STARTS_WITHIN_S = 60
+# Other tests run beside these: what is drawn at once on a quiet machine takes longer.
+expect.set_options(timeout=SOON)
 PICTURES = Path(__file__).parents[2] / "pictures" / "tests"
 
 
@@ -167,7 +169,7 @@ def new_page(browser, request):
 
     def open_page(width=1280, height=2400):
         page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(SOON)
         opened.append(page)
         tried.append(keep_at_home(page))
         return page
