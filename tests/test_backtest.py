@@ -43,7 +43,7 @@ def test_a_step_is_promoted_within_two_windows_of_labelled_rows(tmp_path):
 
 
 def test_shuffled_rows_bring_no_promotion_and_at_most_one_attempt(tmp_path):
-    frame = rates((800, 2.0), (1000, 3.0))
+    frame = rates((500, 2.0), (700, 3.0))
     values = frame.drop(columns="at").sample(frac=1, random_state=0, ignore_index=True)
     result = run(tmp_path, values.assign(at=frame["at"]))
     course = only(result)
@@ -54,16 +54,16 @@ def test_shuffled_rows_bring_no_promotion_and_at_most_one_attempt(tmp_path):
 
 
 def test_labels_that_become_noise_bring_no_promotion(tmp_path):
-    frame = stable(1800)
+    frame = stable(1300)
     rng = np.random.default_rng(0)
-    frame.loc[800:, "minutes"] = rng.permutation(frame.loc[800:, "minutes"])
+    frame.loc[500:, "minutes"] = rng.permutation(frame.loc[500:, "minutes"])
     course = only(run(tmp_path, frame))
     assert course.promotions == course.went_back == 0
     assert course.attempts == course.kept_out > 0
 
 
 def test_a_concept_that_returns_brings_the_old_version_back(tmp_path):
-    result = run(tmp_path, rates((700, 2.0), (700, 3.0), (700, 2.0)))
+    result = run(tmp_path, rates((500, 2.0), (500, 3.0), (500, 2.0)))
     went_back = [s for s in only(result).steps if s.kind == "went_back"]
     assert went_back[-1].version == "first"
     assert only(result).over_time[-1].value == pytest.approx(result.course(NEVER).over_time[-1].value)
@@ -85,7 +85,7 @@ def test_the_figures_are_those_of_the_answers(tmp_path):
 
 @pytest.mark.parametrize("target", ["slow", "to"])
 def test_classes_two_or_more_are_played_alike(tmp_path, target):
-    frame = rates((500, 2.0), (500, 3.0))
+    frame = rates((300, 2.0), (300, 3.0))
     frame["of"] = frame["to"]
     frame["to"] = (
         np.where(frame["km"] > 35, "far", np.where(frame["km"] > 15, "near", "here")) if target == "to" else "x"
@@ -128,7 +128,7 @@ def test_odd_files_are_played_to_the_end(tmp_path, task, target):
 
 
 def test_policies_are_set_side_by_side(tmp_path):
-    frame = rates((700, 2.0), (700, 3.0))
+    frame = rates((450, 2.0), (500, 3.0))
     settings = workspace(tmp_path / "ws", frame)
     policies = {"keen": settings, "off": with_values(settings, {"retrain.automatic": False})}
     result = Backtest(settings, data=str(tmp_path / "ws" / "history.csv"), policies=policies, jobs=1).run()
@@ -219,7 +219,7 @@ def test_the_processes_of_one_that_was_killed_end_with_it_and_the_next_goes_on(t
 
 def test_smaller_members_name_themselves(tmp_path):
     extra = "ensemble = 0.25\n"
-    result = run(tmp_path, stable(500), extra=extra)
+    result = run(tmp_path, stable(400), extra=extra)
     assert result.ensemble == "voting of linear, members with 25% of their trees and steps"
 
 

@@ -23,7 +23,7 @@ from workbench.simulation import BY, FIRST, Simulation, moment, simulated
 from workbench.version_store import VersionStore
 
 pytestmark = pytest.mark.slow
-STEP = rates((700, 2.0), (700, 3.0))
+STEP = rates((400, 2.0), (500, 3.0))
 
 
 def history_of(folder, frame, **options):
@@ -33,9 +33,15 @@ def history_of(folder, frame, **options):
     return settings, prepare(folder / "history", settings, recorded=pd.DataFrame, curve=lambda: None)
 
 
-@pytest.fixture
-def step(tmp_path):
-    return history_of(tmp_path, STEP)
+@pytest.fixture(scope="module")
+def step(tmp_path_factory):
+    return history_of(tmp_path_factory.mktemp("step"), STEP)
+
+
+@pytest.fixture(scope="module")
+def whole(step, tmp_path_factory):
+    """The step played from beginning to end, once for all."""
+    return played(*step, tmp_path_factory.mktemp("whole"))
 
 
 def played(settings, history, folder, progress=lambda row: None):
@@ -59,9 +65,9 @@ def told(metrics):
     return [(e.recorded_at, e.kind, e.version, e.reason, e.data.get("refusal")) for e in metrics.events() if e.by != BY]
 
 
-def test_predictions_and_labels_are_recorded_when_they_happen(tmp_path, step):
-    settings, history = step
-    metrics = played(settings, history, tmp_path).metrics
+def test_predictions_and_labels_are_recorded_when_they_happen(step, whole):
+    _, history = step
+    metrics = whole.metrics
     predictions, actuals = metrics.history(), first_of_each(metrics.actuals())
     assert [p.recorded_at for p in predictions] == [utc_text(moment(t)) for t in history.times[history.told.start :]]
     late = {parse_utc(actuals[p.id].recorded_at) - parse_utc(p.recorded_at) for p in predictions if p.id in actuals}
@@ -70,11 +76,10 @@ def test_predictions_and_labels_are_recorded_when_they_happen(tmp_path, step):
     assert all(actuals[p.id].actual == history.actual(int(p.request_id)) for p in predictions if p.id in actuals)
 
 
-def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, step, monkeypatch):
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, step, whole, monkeypatch):
     settings, history = step
-    whole = played(settings, history, tmp_path / "whole")
     monkeypatch.setattr(simulation, "SAVE_EVERY_S", 0.0)
-    for end in (500, 900, 1200):
+    for end in (300, 550, 750):
         with pytest.raises(KeyboardInterrupt):
             played(settings, history, tmp_path / "parts", stopping(end))
     parts = played(settings, history, tmp_path / "parts")
@@ -84,13 +89,12 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, step, monkeypa
     assert (parts.state.fits, len(parts.metrics.history())) == (whole.state.fits, len(whole.metrics.history()))
 
 
-def test_a_process_that_died_within_a_step_leaves_no_half_of_it(tmp_path, step, monkeypatch):
+def test_a_process_that_died_within_a_step_leaves_no_half_of_it(tmp_path, step, whole, monkeypatch):
     settings, history = step
-    whole = played(settings, history, tmp_path / "whole")
     monkeypatch.setattr(simulation, "SAVE_EVERY_S", 0.0)
     parts = Simulation(settings, history, tmp_path / "parts" / "course", SharedFits(tmp_path / "parts" / "fits"))
     with pytest.raises(KeyboardInterrupt):
-        parts.play(stopping(800))
+        parts.play(stopping(500))
     parts._answer(parts.state.row, parts.state.row + 30)
     shutil.rmtree(max(parts.folder.glob("saved-*"), key=simulation._row))
     again = played(settings, history, tmp_path / "parts")
@@ -111,12 +115,11 @@ def test_a_quiet_time_lets_labels_come_and_the_maintainer_look(tmp_path):
     assert looked[0].performance.labelled == len(before)
 
 
-def test_decisions_are_those_of_the_live_system_on_the_same_events(tmp_path, step):
+def test_decisions_are_those_of_the_live_system_on_the_same_events(tmp_path, step, whole):
     """The service answers over HTTP, the maintainer turns as `serve` has it turn; only the clock is made up."""
     from fastapi.testclient import TestClient
 
     settings, history = step
-    backtest = played(settings, history, tmp_path)
     live = simulated(settings, history, tmp_path / "live")
     live.root.mkdir()
     live = live.model_copy(update={"service": live.service.model_copy(update={"heartbeat_s": 3600.0})})
@@ -147,7 +150,7 @@ def test_decisions_are_those_of_the_live_system_on_the_same_events(tmp_path, ste
             maintainer.tend()
             if versions.live_id() != before:
                 until(lambda: client.get("/health").json()["model_version"] == versions.live_id() or follow(client))
-    live_told, back_told = told(metrics), told(backtest.metrics)
+    live_told, back_told = told(metrics), told(whole.metrics)
     assert [k for _, k, *_ in back_told].count("promoted") >= 1
     assert live_told == back_told
 
