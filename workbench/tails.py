@@ -17,7 +17,8 @@ from workbench.records import Record
 from workbench.segments import order
 
 R = TypeVar("R", bound=Record)
-CHUNK = 1 << 16
+# What is read at once from the end of a file: a few lines first, since often the last one is enough, then more.
+FIRST, CHUNK = 1 << 11, 1 << 16
 Order = tuple[str, str]
 BEFORE_ALL: Order = ("", "")
 AFTER_ALL: Order = ("~", "")
@@ -141,33 +142,41 @@ class Follower(Generic[R]):
 
     def _end(self, name: str, size: int) -> int:
         """The offset behind the last whole line."""
-        start = size
-        while start > 0:
-            step = min(CHUNK, start)
-            start -= step
-            at = self._between(name, start, start + step).rfind(b"\n")
+        for start, data in self._backwards_from(name, size):
+            at = data.rfind(b"\n")
             if at >= 0:
                 return start + at + 1
         return 0
 
     def _lines_from_end(self, name: str, end: int) -> Iterator[bytes]:
         """The whole lines up to there, the last first; no more than a chunk of them is in memory."""
-        start, rest = end - 1, b""
-        while start > 0:
-            step = min(CHUNK, start)
-            start -= step
-            rest, *lines = (self._between(name, start, start + step) + rest).split(b"\n")
+        rest = b""
+        for _, data in self._backwards_from(name, end - 1):
+            rest, *lines = (data + rest).split(b"\n")
             yield from reversed(lines)
         if end > 0:
             yield rest
 
+    def _backwards_from(self, name: str, end: int) -> Iterator[tuple[int, bytes]]:
+        """What a file has before an offset, piece by piece from there, each with its own offset."""
+        step = FIRST
+        while end > 0:
+            start = max(end - step, 0)
+            yield start, self._between(name, start, end)
+            end, step = start, min(4 * step, CHUNK)
+
     def _between(self, name: str, start: int, end: int) -> bytes:
         try:
-            with open(self.folder / name, "rb") as file:
-                file.seek(start)
-                return file.read(end - start)
+            fd = os.open(f"{self.folder}/{name}", os.O_RDONLY)
         except FileNotFoundError:
             return b""
+        try:
+            data = os.pread(fd, end - start, start)
+            while len(data) < end - start and (more := os.pread(fd, end - start - len(data), start + len(data))):
+                data += more
+            return data
+        finally:
+            os.close(fd)
 
     def _decode(self, lines: Iterable[bytes]) -> Iterator[R]:
         for line in lines:
