@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -77,19 +78,20 @@ class Running:
     """A generator at work; `result` waits for its end."""
 
     def __init__(self, order: Order) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.msgpack.encode(order))
-        self._process.stdin.close()
-        self._process.stdin = None
+        # Files, not pipes: nobody has to read while it works, however much it has to tell.
+        self._told = tempfile.TemporaryFile()
+        with tempfile.TemporaryFile() as asked:
+            asked.write(msgspec.msgpack.encode(order))
+            asked.seek(0)
+            command = [sys.executable, "-m", "tests.benchmarks.load"]
+            self._process = subprocess.Popen(command, stdin=asked, stdout=self._told)
 
     def result(self) -> Load:
-        told, _ = self._process.communicate()
-        if self._process.returncode:
-            raise RuntimeError(f"the load generator ended with {self._process.returncode}; its message is above")
-        return msgspec.msgpack.decode(told, type=Load)
+        with self._told:
+            if self._process.wait():
+                raise RuntimeError(f"the load generator ended with {self._process.returncode}; its message is above")
+            self._told.seek(0)
+            return msgspec.msgpack.decode(self._told.read(), type=Load)
 
 
 def start(
