@@ -1,11 +1,14 @@
-"""One worker: `python -m service --root DIR --fd N --worker I` answers on a socket that `serve` has bound."""
+"""One worker: `python -m service --root DIR --fd N --worker I` answers on the address of a socket that `serve` has."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import socket
+import sys
 
+import prometheus_client.values
 import uvicorn
 
 from service.app import create_app
@@ -15,16 +18,39 @@ from workbench.settings import load_settings
 def main() -> None:
     parser = argparse.ArgumentParser(description="One worker of the service; `python main.py serve` starts it.")
     parser.add_argument("--root", required=True, help="Workspace folder.")
-    parser.add_argument("--fd", required=True, type=int, help="Of the listening socket.")
+    parser.add_argument("--fd", required=True, type=int, help="Of the socket that holds the address.")
     parser.add_argument("--worker", type=int, default=1, help="Its number.")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        count_as(options.worker)
     app = create_app(load_settings(options.root), worker=options.worker)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False
     )
-    with socket.socket(fileno=options.fd) as listener:
-        uvicorn.Server(config).run(sockets=[listener])
+    with socket.socket(fileno=options.fd) as held, own_socket(held) as own:
+        # It listens once the app has started up: whoever is connected is answered.
+        uvicorn.Server(config).run(sockets=[own])
+
+
+def own_socket(held: socket.socket) -> socket.socket:
+    """A socket of this worker alone on the address; on systems whose kernel shares no connections out, the one held.
+
+    On one socket for all, the worker that wakes first accepts whatever waits: 30 of 32 connections or all.
+    And with one of its own, nobody is left waiting for a worker that has died: its socket died with it.
+    """
+    if sys.platform != "linux":
+        return held.dup()
+    own = socket.socket(held.family)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        own.setsockopt(socket.SOL_SOCKET, option, 1)
+    own.bind(held.getsockname())
+    return own
+
+
+def count_as(worker: int) -> None:
+    """Count on where the worker of this number before this one stopped; by process, each death would leave files."""
+    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(lambda: worker)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from workbench.settings import Settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
+FIRST_LOAD_S = 10.0
 STATUS: dict[type[WorkbenchError], int] = {UnknownVersion: 404, VersionTaken: 409, CorruptVersion: 409, Busy: 409}
 
 
@@ -51,6 +53,8 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
         serving.follow()
         pulse = telemetry.Pulse(serving, store, worker=worker, every_s=settings.service.heartbeat_s)
         pulse.start()
+        # The worker listens after this: whoever it then meets is answered by a version, as long as there is one.
+        await asyncio.to_thread(serving.settle, FIRST_LOAD_S)
         yield
         pulse.end()
         store.flush()

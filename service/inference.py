@@ -52,6 +52,11 @@ class Serving:
         if (moved or again) and self._loading.acquire(blocking=False):
             threading.Thread(target=self._load, name="load-version", daemon=True).start()
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait until no version is being loaded, at most so long."""
+        if self._loading.acquire(timeout=timeout_s):
+            self._loading.release()
+
     def _load(self) -> None:
         try:
             self._stamp = self.versions.pointer.stamp()

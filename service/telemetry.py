@@ -95,11 +95,12 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         process = psutil.Process()
         process.cpu_percent()
-        next_beat = 0.0
+        next_beat, told = 0.0, self._serving.current
         while not self._ended.wait(min(FOLLOW_S, self._every_s)):
             self._serving.follow()
-            if time.monotonic() >= next_beat:
-                next_beat = time.monotonic() + self._every_s
+            # After a switch at once, so that the summary says which worker is on which version.
+            if time.monotonic() >= next_beat or self._serving.current is not told:
+                next_beat, told = time.monotonic() + self._every_s, self._serving.current
                 self._beat(process)
 
     def end(self) -> None:

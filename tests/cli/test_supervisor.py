@@ -3,10 +3,12 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import psutil
 import pytest
 
+from service.__main__ import own_socket
 from tests.conftest import until
 from workbench.cli.supervisor import Child, Supervisor, check_port, claim_port
 from workbench.errors import SettingsError, WorkbenchError
@@ -117,3 +119,47 @@ def test_a_taken_port_names_the_port_and_the_setting():
         ):
             claim_port("127.0.0.1", port, "[service] port")
     check_port("127.0.0.1", port, "[service] port")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers share one socket")
+def test_an_address_is_held_before_a_child_listens_and_while_they_do_and_each_gets_connections():
+    with claim_port("127.0.0.1", 0, "[service] port") as held:
+        port = held.getsockname()[1]
+
+        def refused():
+            with pytest.raises(SettingsError, match=f"port {port} on 127.0.0.1 is taken"):
+                claim_port("127.0.0.1", port, "[service] port")
+
+        refused()
+        with own_socket(held) as first, own_socket(held) as second, ExitStack() as clients:
+            for listener in (first, second):
+                listener.listen()
+                listener.setblocking(False)
+            refused()
+            for _ in range(64):
+                clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+            # With fair dice, fewer than 10 of 64 for one of them comes once in 10^8.
+            assert all(accepted(listener) >= 10 for listener in (first, second))
+        refused()
+    check_port("127.0.0.1", port, "[service] port")
+
+
+def accepted(listener):
+    count = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+def test_a_child_is_told_of_its_end_before_it_is_started_again():
+    told = []
+    child = Child("worker", SLEEP, ended=lambda: told.append(child.process.returncode))
+    with Supervisor([child], say=lambda text: None) as supervisor:
+        child.process.kill()
+        child.process.wait()
+        supervisor.look()
+        assert (told, child.process.returncode) == ([-signal.SIGKILL], -signal.SIGKILL)
+    assert told == [-signal.SIGKILL]

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,16 +35,16 @@ def register(app: typer.Typer) -> None:
 
 def serve(context: typer.Context) -> None:
     """Serve the live version, with the maintainer beside it, until Ctrl-C."""
+    from workbench.live_pointer import LivePointer
     from workbench.settings import load_settings
     from workbench.tokens import maintenance_token
-    from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
     address = claim_port(settings.service.host, settings.service.port, "[service] port")
     maintenance_token(settings.root)
     print(f"http://{settings.service.host}:{settings.service.port} serves {settings.model.name}", flush=True)
     print("maintenance takes the token that `python main.py token` shows", flush=True)
-    if VersionStore(settings.versions_dir).live_id() is None:
+    if not LivePointer(settings.versions_dir).path.exists():
         print("no version is live yet; train one with `python main.py`", flush=True)
     with tempfile.TemporaryDirectory(prefix="workbench-") as counters:
         children = [*_workers(settings, address, counters), _maintainer(settings)]
@@ -53,6 +54,12 @@ def serve(context: typer.Context) -> None:
 
 
 def _workers(settings: Settings, address: socket.socket, counters: str) -> list[Child]:
+    def forget(worker: int) -> None:
+        """What a worker counted stays; what was only so while it lived goes."""
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker, counters)
+
     # One thread each: workers share the cores, and threads that wait for each other are slower than one.
     env = {"PROMETHEUS_MULTIPROC_DIR": counters, "OMP_NUM_THREADS": "1"}
     return [
@@ -64,6 +71,7 @@ def _workers(settings: Settings, address: socket.socket, counters: str) -> list[
             ],
             env=env,
             pass_fds=(address.fileno(),),
+            ended=partial(forget, i),
         )
         for i in range(1, settings.service.workers + 1)
     ]

@@ -27,13 +27,17 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Child:
-    """A process to keep running; its output goes to `log`, or to this process's own."""
+    """A process to keep running; its output goes to `log`, or to this process's own.
+
+    `ended` is called each time it has ended and will be replaced.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
     log: Path | None = None
+    ended: Callable[[], None] = lambda: None
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     wait_s: float = FIRST_WAIT_S
@@ -105,6 +109,7 @@ class Supervisor:
                 child.wait_s = FIRST_WAIT_S if now - child.started > CALM_S else min(2 * child.wait_s, LONGEST_WAIT_S)
                 child.again_at = now + child.wait_s
                 where = f"; see {child.log}" if child.log else ""
+                child.ended()
                 self._say(f"{child.name} ended ({_how(child.process.returncode)}); starting it again{where}")
 
     def run(self) -> None:
@@ -150,13 +155,19 @@ class Supervisor:
 
 
 def claim_port(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket, or an error that names the port and the setting."""
+    """A socket that holds an address for one's children, or an error that names the port and the setting.
+
+    On Linux it does not listen: each child binds one of its own beside it (SO_REUSEPORT), nobody else can. Elsewhere
+    the children share it.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Only who listens finds out for sure that nobody else does.
         listener.listen(2048)
+        return _holder(listener) if sys.platform == "linux" else listener
     except OSError as error:
         listener.close()
         variable = "WORKBENCH_" + setting.replace("[", "").replace("] ", "__").upper()
@@ -164,7 +175,19 @@ def claim_port(host: str, port: int, setting: str) -> socket.socket:
             f"port {port} on {host} is taken or not allowed ({error.strerror}); free it, or choose another with "
             f"{setting} in workbench.toml or {variable} in the environment"
         ) from error
-    return listener
+
+
+def _holder(listener: socket.socket) -> socket.socket:
+    """A socket on a listener's address that does not listen, in place of the listener; there is no moment between."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder = socket.socket(listener.family)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        holder.setsockopt(socket.SOL_SOCKET, option, 1)
+    holder.bind(listener.getsockname())
+    # Where both allow it, the kernel lets another one bind an address that nobody listens on yet.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    listener.close()
+    return holder
 
 
 def check_port(host: str, port: int, setting: str) -> None:
