@@ -7,7 +7,6 @@ mean then wanders further by chance than that of as many independent rows.
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft
 
 MIN_ROWS = 20
 
@@ -64,6 +63,9 @@ def neighbours(series: np.ndarray, length: int) -> np.ndarray:
 
 
 def _autocovariances(centred: np.ndarray, most: int) -> np.ndarray:
+    # Here, and not above: a worker that records and answers has no need of scipy.
+    from scipy import fft
+
     n = len(centred)
     transform = fft.rfft(centred, fft.next_fast_len(n + most, real=True))
     return fft.irfft(np.abs(transform) ** 2, fft.next_fast_len(n + most, real=True))[: most + 1] / n

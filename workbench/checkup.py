@@ -6,15 +6,11 @@ Pure: no disk, no clock; the same records give the same evaluation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from workbench import broken, channels, drift, labels, performance_check, profiles, scores
 from workbench.drift_rules import LOOKS
-from workbench.earlier import usual_before
 from workbench.evaluation import (
     DriftResult,
     Evaluation,
@@ -22,12 +18,16 @@ from workbench.evaluation import (
     ModelView,
     ServiceResult,
 )
-from workbench.features import window_frame
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.performance_result import EstimateResult, PerformanceResult
 from workbench.records import Actual, Prediction
 from workbench.sections import BUDGET
 from workbench.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench import scores
 
 # Of a window, how much is one entry of the estimate's track record, and of how many such entries it is made.
 PART, PARTS = 4, 12
@@ -67,6 +67,11 @@ def evaluate(
     earlier : evaluations of this version, oldest first
         Those of rows before this window tell what its values were when they were right.
     """
+    # Here, and not above: who records and never checks, such as a worker, needs neither pandas nor scipy.
+    from workbench import drift, performance_check, profiles
+    from workbench.earlier import usual_before
+    from workbench.features import window_frame
+
     model = live if isinstance(live, LoadedVersion) else None
     reference, metadata = live.profile, live.metadata
     recorded = history[-2 * settings.monitor.window :]
@@ -131,6 +136,8 @@ def evaluate(
 
 def _schema(service: ServiceResult, reference: Sequence[FeatureProfile], settings: Settings) -> str | None:
     """What was refused never became a prediction; only the requests show it."""
+    from workbench import broken, channels
+
     return broken.schema(
         service.all.refused,
         service.all.requests,
@@ -158,6 +165,8 @@ def _model_view(
     if not own:
         return ModelView(state="insufficient", sentence="insufficient: no predictions of this version")
     # Here, and not above: whoever reads evaluations does not need scikit-learn.
+    from threadpoolctl import threadpool_limits
+
     from workbench import ensemble, model_view
 
     # On a busy machine, threads that wait for each other are many times slower than one.
@@ -180,6 +189,8 @@ def _model_view(
 
 def _matured(quality: PerformanceResult, now: str) -> str:
     """Predictions recorded up to then had the time to get their labels."""
+    from workbench import labels
+
     return labels.mature_until(quality.labels.mature_after_s if quality.labels else None, now=now)
 
 
@@ -204,7 +215,10 @@ def _estimate(
         return msgspec.structs.replace(base, sentence="insufficient: the version could not be asked")
     if not own:
         return msgspec.structs.replace(base, sentence="insufficient: no predictions of this version")
-    from workbench import estimate
+    from threadpoolctl import threadpool_limits
+
+    from workbench import estimate, scores
+    from workbench.features import window_frame
 
     task, classes, window = model.schema.task, model.holdout.classes, settings.monitor.window
     part = max(window // PART, 1)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from statistics import NormalDist
 from typing import Literal
 
 import msgspec
 import numpy as np
-from scipy import special
 
 from workbench.autocorrelation import dependence
 from workbench.evaluation import ServiceResult, Traffic, Uptime, Worker
@@ -183,6 +183,9 @@ def _mean_interval(times: np.ndarray) -> tuple[float, float]:
     n, mean, deviation = len(times), times.mean(), times.std(ddof=1)
     if times.min() == times.max():
         return float(mean), float(mean)
+    # Here, and not above: a worker that is not asked how it does has no need of scipy.
+    from scipy import special
+
     told = n / dependence(times)
     skewness = ((times - mean) ** 3).mean() / times.std() ** 3 * np.sqrt(n * (n - 1)) / (n - 2)
     reach = special.stdtrit(told - 1, 1 - TAIL) / np.sqrt(told) * np.array([1, -1])
@@ -197,6 +200,8 @@ def _p95_interval(times: np.ndarray) -> tuple[float, float]:
 
     Where even the longest may lie below it, the longest is the upper end, and no bound.
     """
+    from scipy import special
+
     n, sorted_times = len(times), np.sort(times)
     # Slow ones come in bursts: as many independent ones as tell as much.
     told = int(n / dependence((times > np.percentile(times, 95)).astype(float)))
@@ -208,7 +213,7 @@ def _p95_interval(times: np.ndarray) -> tuple[float, float]:
 
 def _wilson(k: int, n: int) -> tuple[float, float]:
     """Of the share k / n."""
-    z = float(special.ndtri(1 - TAIL))
+    z = NormalDist().inv_cdf(1 - TAIL)
     middle, half = k + z**2 / 2, z * math.sqrt(k * (n - k) / n + z**2 / 4)
     return max((middle - half) / (n + z**2), 0.0), min((middle + half) / (n + z**2), 1.0)
 
