@@ -234,6 +234,13 @@ def test_workers_that_are_long_silent_are_gone_and_the_others_add_up():
     assert (found.cpu_share, found.memory_mb) == (0.5, 200)
 
 
+def test_a_worker_that_was_replaced_is_gone_at_once_and_one_of_another_service_stays():
+    dead, replacement = beat(95, worker=1), beat(98, worker=1, started=97)
+    assert [w.started_at for w in summary([dead, replacement]).workers] == [replacement.started_at]
+    other = beat(96, worker=1, started=90)
+    assert len(summary([dead, other, beat(99, worker=1)]).workers) == 2
+
+
 def test_uptime_counts_beats_and_not_the_silence_between_starts():
     beats = [beat(s) for s in range(0, 51, 5)] + [beat(s, started=80) for s in range(80, 101, 5)]
     found = uptime(beats, NOON + timedelta(seconds=100))

@@ -219,9 +219,16 @@ def _wilson(k: int, n: int) -> tuple[float, float]:
 
 
 def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
-    """The last heartbeat of each worker that is not long silent."""
+    """The last heartbeat of each worker that is neither long silent nor replaced."""
     last = {(b.worker, b.started_at): b for b in beats}
-    alive = [b for b in last.values() if (now - parse_utc(b.recorded_at)).total_seconds() < MISSED_BEATS * b.every_s]
+    newest = dict(sorted(last))
+    alive = [
+        b
+        for b in last.values()
+        # One of its number that was started after its last beat took its place; before that, it is another service's.
+        if newest[b.worker] <= max(b.recorded_at, b.started_at)
+        and (now - parse_utc(b.recorded_at)).total_seconds() < MISSED_BEATS * b.every_s
+    ]
     return tuple(
         Worker(
             worker=b.worker,
