@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import psutil
 
 from tests.conftest import until
 from workbench.settings import load_settings
@@ -57,6 +58,17 @@ def serving(settings):
         assert not _left(settings)
 
 
+def child_of(process, *words: str) -> psutil.Process | None:
+    """The child of a process whose command line has all these words; None while there is none."""
+    for child in psutil.Process(process.pid).children():
+        try:
+            if set(words) <= set(child.cmdline()):
+                return child
+        except (psutil.ZombieProcess, psutil.NoSuchProcess):
+            continue  # killed, and not yet replaced
+    return None
+
+
 def url(settings) -> str:
     return f"http://{settings.service.host}:{settings.service.port}"
 
@@ -70,8 +82,6 @@ def ready(settings) -> bool:
 
 def _left(settings) -> list[int]:
     """Processes that still name this workspace on their command line."""
-    import psutil
-
     named = []
     for process in psutil.process_iter(["cmdline"]):
         if str(settings.root) in (process.info["cmdline"] or []):

@@ -6,11 +6,10 @@ import signal
 import threading
 
 import httpx2
-import psutil
 import pytest
 
 from tests.conftest import make_workspace, trips, until
-from tests.processes import CLIENT, free_port, ready, serving, url
+from tests.processes import CLIENT, child_of, free_port, ready, serving, url
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.retrainer import ModelRetrainer
@@ -28,16 +27,6 @@ def settings(tmp_path):
     ModelRetrainer(settings, VersionStore(settings.versions_dir), metrics).retrain("first")
     metrics.close()
     return settings
-
-
-def child_of(process, word: str) -> psutil.Process | None:
-    for child in psutil.Process(process.pid).children():
-        try:
-            if word in child.cmdline():
-                return child
-        except (psutil.ZombieProcess, psutil.NoSuchProcess):
-            continue  # killed, and not yet replaced
-    return None
 
 
 @pytest.mark.slow
@@ -78,30 +67,3 @@ def test_a_killed_maintainer_is_replaced_and_there_is_only_one(settings):
         first.kill()
         until(lambda: (new := child_of(process, "maintain")) and new.pid != first.pid)
         until(lambda: CLIENT.get(f"{url(settings)}/health").json()["status"] == "ok")
-
-
-@pytest.mark.slow
-def test_two_workers_keep_one_exact_window_and_both_follow_a_switch(settings):
-    text = (settings.root / "workbench.toml").read_text()
-    (settings.root / "workbench.toml").write_text(text.replace("[service]", "[service]\nworkers = 2"))
-    settings = load_settings(settings.root)
-    with serving(settings):
-        until(lambda: [w.version for w in _workers(settings)] == ["first", "first"])
-        answered = []
-        for _ in range(60):
-            # A new connection each time, so that both workers are asked.
-            once = {"Connection": "close"}
-            body = CLIENT.post(f"{url(settings)}/predict", json={"instances": ROWS}, headers=once).json()
-            answered += body["prediction_ids"]
-        window = MetricsStore.of(settings).window()
-        assert sorted(p.id for p in window) == sorted(answered)
-        assert len({p.id.rsplit("-", 1)[0] for p in window}) == 2
-        versions = VersionStore(settings.versions_dir)
-        ModelRetrainer(settings, versions, MetricsStore.of(settings)).retrain("second", promote="always")
-        until(lambda: {w.version for w in _workers(settings)} == {"second"}, timeout_s=5)
-
-
-def _workers(settings):
-    from workbench.monitor import ModelMonitor
-
-    return ModelMonitor(MetricsStore.of(settings), settings).summary().workers
