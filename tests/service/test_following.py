@@ -16,10 +16,10 @@ def test_without_a_version_it_listens_and_says_so(settings):
 
 
 def test_a_damaged_version_keeps_nobody_waiting(trained):
-    (trained.versions_dir / "models" / "first" / "model.joblib").write_bytes(b"")
+    (trained.versions_dir / "models" / "first" / "metadata.json").write_bytes(b"")
     with Client(start(trained)) as client:
         answer = client.get("/ready")
-    assert (answer.status_code, "model.joblib" in answer.json()["detail"]) == (503, True)
+    assert (answer.status_code, "metadata.json" in answer.json()["detail"]) == (503, True)
 
 
 def test_a_switch_is_told_by_the_next_heartbeat_which_does_not_wait_for_its_time(two):
