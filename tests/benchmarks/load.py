@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httptools
@@ -79,19 +80,16 @@ class Running:
 
     def __init__(self, order: Order) -> None:
         # Files, not pipes: nobody has to read while it works, however much it has to tell.
-        self._told = tempfile.TemporaryFile()
-        with tempfile.TemporaryFile() as asked:
-            asked.write(msgspec.msgpack.encode(order))
-            asked.seek(0)
-            command = [sys.executable, "-m", "tests.benchmarks.load"]
-            self._process = subprocess.Popen(command, stdin=asked, stdout=self._told)
+        self._folder = tempfile.TemporaryDirectory()
+        asked, self._told = Path(self._folder.name) / "asked", Path(self._folder.name) / "told"
+        asked.write_bytes(msgspec.msgpack.encode(order))
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.load", asked, self._told])
 
     def result(self) -> Load:
-        with self._told:
+        with self._folder:
             if self._process.wait():
                 raise RuntimeError(f"the load generator ended with {self._process.returncode}; its message is above")
-            self._told.seek(0)
-            return msgspec.msgpack.decode(self._told.read(), type=Load)
+            return msgspec.msgpack.decode(self._told.read_bytes(), type=Load)
 
 
 def start(
@@ -274,10 +272,10 @@ async def _run(order: Order) -> Load:
     return run.result()
 
 
-def main() -> None:
-    order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Order)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(uvloop.run(_run(order))))
+def main(asked: str, told: str) -> None:
+    order = msgspec.msgpack.decode(Path(asked).read_bytes(), type=Order)
+    Path(told).write_bytes(msgspec.msgpack.encode(uvloop.run(_run(order))))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
