@@ -53,9 +53,11 @@ def ask_until_cut_off(settings) -> list[str]:
     with httpx2.Client(base_url=url(settings), timeout=10) as client:
         for _ in range(10_000):
             try:
-                acknowledged += client.post("/predict", json={"instances": ROWS}).json()["prediction_ids"]
+                answer = client.post("/predict", json={"instances": ROWS})
             except httpx2.TransportError:
                 return acknowledged
+            assert answer.status_code == 200, answer.text
+            acknowledged += answer.json()["prediction_ids"]
     raise AssertionError("the worker was not killed")
 
 

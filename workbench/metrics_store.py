@@ -5,8 +5,9 @@ Six folders of segments: predictions, actuals, refused, service (requests and he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from workbench.records import (
 )
 from workbench.scores import label_text
 from workbench.segments import Writer, order
+from workbench.syncing import Syncer
 from workbench.tails import Follower, Tail, Thin
 
 if TYPE_CHECKING:
@@ -70,8 +72,9 @@ class MetricsStore:
         How many predictions at least stay on disk.
     segment_rows : int
         Lines a segment; whole segments are pruned, so up to this many predictions a writer stay beyond `history`.
-    fsync : bool
-        Whether a write waits for the disk (survives power loss) or for the kernel alone (survives a killed process).
+    fsync_s : float
+        Within how many seconds a write is on the disk, which survives power loss: 0 waits for it; infinite leaves it to
+        the kernel, which survives a killed process.
     clock : callable returning an aware datetime
 
     Examples
@@ -91,7 +94,7 @@ class MetricsStore:
         window: int = 1000,
         history: int = 100_000,
         segment_rows: int = 5_000,
-        fsync: bool = False,
+        fsync_s: float = inf,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.folder = Path(folder)
@@ -101,11 +104,13 @@ class MetricsStore:
             name: Writer(
                 self.folder / name,
                 segment_rows=1_000 if name == "evaluations" else segment_rows,
-                fsync=fsync,
+                fsync="always" if fsync_s == 0 else "never" if fsync_s == inf else "later",
                 clock=clock,
             )
             for name in KINDS
         }
+        self.waits_for_disk = fsync_s == 0
+        self._syncer = Syncer(self._sync, every_s=fsync_s) if 0 < fsync_s < inf else None
         self._tails: dict[tuple[Any, ...], Tail[Any]] = {}
         self._lines = LineCount(self.folder / "predictions")
 
@@ -117,13 +122,22 @@ class MetricsStore:
             window=settings.monitor.window,
             history=settings.monitor.history,
             segment_rows=settings.monitor.segment_rows,
-            fsync=settings.monitor.fsync == "always",
+            fsync_s=settings.monitor.fsync_s,
             clock=clock,
         )
 
     def append(self, *records: Record) -> list[Any]:
         """Write records of one kind; returns them with their ids and times."""
-        return self._writers[FOLDER_OF[type(records[0])]].append(records)
+        return self._writer_of(records).append(records)
+
+    def put(self, *records: Record) -> list[str]:
+        """As `append`, for who needs no more than the ids."""
+        return self._writer_of(records).put(records)
+
+    def _writer_of(self, records: Sequence[Record]) -> Writer:
+        if self._syncer is not None:
+            self._syncer.run_beside()
+        return self._writers[FOLDER_OF[type(records[0])]]
 
     @property
     def deferred(self) -> int:
@@ -143,7 +157,18 @@ class MetricsStore:
         waiting = [not writer.flush() for writer in self._writers.values()]
         return not any(waiting)
 
+    @property
+    def unsynced(self) -> str | None:
+        """Why the disk did not take what was to be on it by now; None if it did."""
+        return self._syncer.trouble if self._syncer is not None else None
+
+    def _sync(self) -> None:
+        for writer in self._writers.values():
+            writer.sync()
+
     def close(self) -> None:
+        if self._syncer is not None:
+            self._syncer.end()
         for writer in self._writers.values():
             writer.close()
 

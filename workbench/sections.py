@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -36,17 +37,32 @@ class ModelSettings(Section):
 
 
 class MonitorSettings(Section):
-    """What is kept, and how often it is looked at."""
+    """What is kept, and how often it is looked at.
+
+    `fsync` is what a power loss may take: with "never" what the kernel has not written by itself, with "always" nothing
+    that was answered, with a time such as "1s" what is younger than that.
+    """
 
     window: int = Field(1000, ge=1, le=1_000_000)
     history: int = Field(100_000, ge=1)
     segment_rows: int = Field(5_000, ge=1)
-    fsync: Literal["never", "always"] = "never"
+    fsync: str = Field("never", pattern=r"^(never|always|[1-9]\d*(ms|s))$")
     check_every_s: float = Field(30.0, gt=0)
     period: str = Field("7D", pattern=r"^[1-9]\d*[Dh]$")
     max_response_s: float = Field(1.0, gt=0)
     max_failed: float = Field(0.05, gt=0, le=1)
     false_alarm_rate: float = Field(0.01, gt=0, lt=1)
+
+    @property
+    def fsync_s(self) -> float:
+        """Within how many seconds what is recorded is on the disk.
+
+        >>> [MonitorSettings(fsync=text).fsync_s for text in ("never", "always", "250ms", "2s")]
+        [inf, 0.0, 0.25, 2.0]
+        """
+        if self.fsync in ("never", "always"):
+            return inf if self.fsync == "never" else 0.0
+        return float(self.fsync[:-2]) / 1000 if self.fsync.endswith("ms") else float(self.fsync[:-1])
 
 
 class DriftSettings(Section):

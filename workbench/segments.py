@@ -16,14 +16,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from workbench.files import sync
 from workbench.records import Record, utc_now, utc_text
 
 R = TypeVar("R", bound=Record)
 KEPT_IN_MEMORY = 10_000
+# Lines that are written in one go, in well under a millisecond: for so long other threads may have to wait.
+AT_ONCE = 500
+# How a record is encoded whose id and time are not filled in; the first such text in a line is its own.
+BLANK = b'"id":"","recorded_at":""'
+Fsync = Literal["never", "always", "later"]
 
 
 def segment_name(now: datetime) -> str:
@@ -64,8 +70,8 @@ class Writer:
     folder : Path
     segment_rows : int
         A segment rolls over at this many lines.
-    fsync : bool
-        Whether each append waits for the disk.
+    fsync : "never", "always" or "later"
+        Whether each append waits for the disk, or somebody calls `sync` every so often.
     clock : callable returning an aware datetime
     """
 
@@ -74,7 +80,7 @@ class Writer:
         folder: Path,
         *,
         segment_rows: int = 5_000,
-        fsync: bool = False,
+        fsync: Fsync = "never",
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.folder = folder
@@ -88,6 +94,10 @@ class Writer:
         self._last_stamp = ""
         self._begun = datetime.min.replace(tzinfo=UTC)
         self._fd: int | None = None
+        # Descriptors of segments that were rolled over and are not on the disk for certain, and whether the present
+        # one has lines that are not.
+        self._rolled: list[int] = []
+        self._dirty = False
         self._pid = -1
         self._segment = ""
         self._line = 0
@@ -98,45 +108,109 @@ class Writer:
         return len(self._waiting)
 
     def append(self, records: Sequence[R]) -> list[R]:
-        """Stamp records with id and time and write them, all in one go; `deferred` tells if they have to wait."""
+        """Stamp records with id and time and write them; `deferred` tells if they have to wait."""
+        ids: list[tuple[str, str]] = []
+        for names, stamp in self._in_parts(records):
+            ids += [(name, stamp) for name in names]
+        return [
+            msgspec.structs.replace(record, id=name, recorded_at=stamp)
+            for record, (name, stamp) in zip(records, ids, strict=True)
+        ]
+
+    def put(self, records: Sequence[Record]) -> list[str]:
+        """As `append`, for who needs no more than the ids."""
+        (names, _), *more = self._in_parts(records)
+        for part, _ in more:
+            names += part
+        return names
+
+    def _in_parts(self, records: Sequence[Record]) -> list[tuple[list[str], str]]:
+        """Write records; of each part, its ids and its time."""
+        # Encoded before anybody else has to wait, and before any is written: one that cannot be is an error of all.
+        lines = [self._encode(_unstamped(record)) for record in records]
+        if len(lines) <= AT_ONCE:
+            return [self._stamp_and_write(lines)]
+        return [self._stamp_and_write(lines[start : start + AT_ONCE]) for start in range(0, len(lines), AT_ONCE)]
+
+    def _stamp_and_write(self, lines: list[bytes]) -> tuple[list[str], str]:
+        """Ids and time of lines that have them blank."""
         with self._lock:
             if not self._segment or self._line >= self._rows or self._pid != os.getpid():
                 self._roll()
-            stamp = max(utc_text(self._clock()), self._last_stamp)
-            self._last_stamp = stamp
+            stamp = self._last_stamp = max(utc_text(self._clock()), self._last_stamp)
+            names = [f"{self._segment}-{line:07d}" for line in range(self._line, self._line + len(lines))]
+            self._line += len(lines)
             stamped = [
-                msgspec.structs.replace(r, id=f"{self._segment}-{self._line + i:07d}", recorded_at=stamp)
-                for i, r in enumerate(records)
+                line.replace(BLANK, f'"id":"{name}","recorded_at":"{stamp}"'.encode(), 1) + b"\n"
+                for line, name in zip(lines, names, strict=True)
             ]
-            lines = [self._encode(r) + b"\n" for r in stamped]
-            self._line += len(stamped)
-            self._waiting.extend(lines)
-            self._write()
-            return stamped
+            if self._waiting:
+                self._waiting.extend(stamped)
+                self._write_waiting()
+            elif not self._written(b"".join(stamped)):
+                self._waiting.extend(stamped)
+                self._forget_oldest()
+            return names, stamp
 
     def flush(self) -> bool:
         """Try to write what waits; whether nothing waits any more."""
         with self._lock:
             if self._waiting:
-                self._write()
+                self._write_waiting()
             return not self._waiting
 
+    def sync(self) -> None:
+        """Wait until what was written before this call is on the disk; nobody who appends meanwhile waits.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses.
+        """
+        with self._lock:
+            rolled, self._rolled = self._rolled, []
+            # A descriptor of its own: this one may be closed while the disk is waited for.
+            present = [os.dup(self._fd)] if self._dirty and self._fd is not None else []
+            self._dirty = False
+        _sync_and_close([*rolled, *present])
+        if rolled or present:
+            sync(self.folder)
+
     def close(self) -> None:
+        if self._fsync == "later":
+            self.sync()
         with self._lock:
             if self._fd is not None:
                 os.close(self._fd)
             self._fd, self._segment = None, ""
 
     def _roll(self) -> None:
-        if self._fd is not None and self._pid == os.getpid():
-            os.close(self._fd)
+        mine = self._pid == os.getpid()
+        if not mine:
+            # Of the process that this one was forked from, which syncs what it wrote.
+            self._rolled, self._dirty = [], False
+        elif self._fd is not None:
+            self._let_go(self._fd)
         self._fd = None
         self._pid = os.getpid()
         self._name_segment()
 
-    def _write(self) -> None:
-        """Write all that waits; a segment that fails is given up and one more is tried."""
-        data = b"".join(self._waiting)
+    def _let_go(self, fd: int) -> None:
+        """Close a segment that is not written to any more, or leave that to `sync`."""
+        if self._dirty:
+            self._rolled.append(fd)
+            self._dirty = False
+        else:
+            os.close(fd)
+
+    def _write_waiting(self) -> None:
+        if self._written(b"".join(self._waiting)):
+            self._waiting.clear()
+        else:
+            self._forget_oldest()
+
+    def _written(self, data: bytes) -> bool:
+        """Whether the kernel took it all; a segment that fails is given up and one more is tried."""
         for _ in range(2):
             try:
                 self._write_to(self._open(), data)
@@ -144,21 +218,25 @@ class Writer:
                 # Not swallowed: `deferred` and `lost` tell, and the service reports itself degraded.
                 self._give_up_segment()
             else:
-                self._waiting.clear()
-                return
+                return True
+        return False
+
+    def _forget_oldest(self) -> None:
         while len(self._waiting) > KEPT_IN_MEMORY:
             self._waiting.popleft()
             self.lost += 1
 
     def _write_to(self, fd: int, data: bytes) -> None:
-        before = os.fstat(fd)
-        if not before.st_nlink:
+        written = os.write(fd, data)
+        after = os.fstat(fd)
+        if not after.st_nlink:
             raise FileNotFoundError(f"{self._segment} was deleted")
-        if os.write(fd, data) < len(data):
-            os.ftruncate(fd, before.st_size)
+        if written < len(data):
+            os.ftruncate(fd, after.st_size - written)
             raise OSError("the disk took a part of the lines only")
-        if self._fsync:
+        if self._fsync == "always":
             os.fsync(fd)
+        self._dirty = self._fsync == "later"
 
     def _open(self) -> int:
         if self._fd is None:
@@ -167,6 +245,9 @@ class Writer:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             # Held for as long as this may still be written to: the pruner leaves it alone.
             fcntl.flock(self._fd, fcntl.LOCK_EX)
+            if self._fsync == "always":
+                # Lines that are on the disk are lost all the same if the name of their file is not.
+                sync(self.folder)
         return self._fd
 
     def _give_up_segment(self) -> None:
@@ -175,7 +256,7 @@ class Writer:
             if not os.fstat(self._fd).st_size:
                 # A full disk must not leave one empty file an attempt.
                 (self.folder / f"{self._segment}.jsonl").unlink(missing_ok=True)
-            os.close(self._fd)
+            self._let_go(self._fd)
         self._fd = None
         self._name_segment()
 
@@ -183,6 +264,24 @@ class Writer:
         """Names of one writer grow even if the clock does not: they order records of the same instant."""
         self._begun = max(self._clock(), self._begun + timedelta(microseconds=1))
         self._segment, self._line = segment_name(self._begun), 0
+
+
+def _unstamped(record: Record) -> Record:
+    return msgspec.structs.replace(record, id="", recorded_at="") if record.id or record.recorded_at else record
+
+
+def _sync_and_close(descriptors: list[int]) -> None:
+    """All of them are closed, and the first trouble is told."""
+    troubles = []
+    for fd in descriptors:
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            troubles.append(error)
+        finally:
+            os.close(fd)
+    if troubles:
+        raise troubles[0]
 
 
 @contextmanager
