@@ -13,12 +13,12 @@ import filelock
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service import inference, maintenance, telemetry
 from service.docs import docs
+from service.predict import predict_route
 from service.schemas import ErrorBody, Health
-from service.security import JsonOnly
+from service.security import JsonOnly, KnownHosts
 from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
@@ -62,7 +62,13 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
 
     # The usual docs pages load scripts from another host; ours does not.
     app = FastAPI(
-        title=f"{settings.model.name}, model workbench", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+        title=f"{settings.model.name}, model workbench",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # Looking with each request for a tracing that nobody has set up is a tenth of its time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.serving = serving
@@ -71,6 +77,8 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.state.jobs = Jobs(settings, store, clock=clock)
     app.state.worker = worker
     app.state.started = time.monotonic()
+    # Before the others: a request is matched against one route after another.
+    app.router.routes.insert(0, predict_route(serving, app.state.monitor))
     app.include_router(inference.router)
     app.include_router(maintenance.router)
     app.include_router(telemetry.router)
@@ -80,7 +88,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(WorkbenchError, _refused)
     app.add_middleware(JsonOnly)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.service.allowed_hosts), www_redirect=False)
+    app.add_middleware(KnownHosts, allowed_hosts=settings.service.allowed_hosts)
     app.add_middleware(telemetry.Telemetry, store=store)
     return app
 
@@ -91,6 +99,8 @@ def health(request: Request) -> dict[str, Any]:
     reasons = [serving.error] if serving.error else []
     if store.deferred or store.lost:
         reasons.append(f"the metrics store cannot write: {store.deferred} records wait, {store.lost} are lost")
+    if store.unsynced:
+        reasons.append(f"what was recorded is not on the disk: {store.unsynced}")
     if not _maintained(request.app.state.settings):
         reasons.append("no maintainer is running; `python main.py serve` starts one")
     current = serving.current

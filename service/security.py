@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import Headers
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,6 +16,8 @@ from workbench.settings import Settings
 from workbench.tokens import FILE, read_token
 
 BEARER = "Bearer "
+JSON = b"application/json"
+HOSTS_REMEMBERED = 100
 
 
 def operator(request: Request) -> None:
@@ -59,6 +62,29 @@ def _is_loopback(request: Request) -> bool:
         return False
 
 
+class KnownHosts:
+    """Starlette's allow-list of hosts, which is asked once about each Host header that it lets in."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
+        self.app = app
+        self._asked = TrustedHostMiddleware(self._let_in, allowed_hosts=allowed_hosts, www_redirect=False)
+        self._known: set[bytes] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] == "http" and _host(scope) in self._known
+        await (self.app if known else self._asked)(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Where a pattern allows any number of hosts, only the first ones are remembered.
+        if scope["type"] == "http" and len(self._known) < HOSTS_REMEMBERED:
+            self._known.add(_host(scope))
+        await self.app(scope, receive, send)
+
+
+def _host(scope: Scope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == b"host"), b"")
+
+
 class JsonOnly:
     """Refuses bodies that are not application/json: a web page of another site cannot send that unasked."""
 
@@ -67,11 +93,13 @@ class JsonOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            headers = Headers(scope=scope)
-            has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-            kind = headers.get("content-type", "").split(";")[0].strip().lower()
-            if has_body and kind != "application/json":
-                answer = JSONResponse({"detail": f"content type {kind[:80]!r} is not application/json"}, 415)
-                await answer(scope, receive, send)
-                return
+            # Of a header that is there twice the first one counts, as everywhere else.
+            headers = dict(reversed(scope["headers"]))
+            told = headers.get(b"content-type", b"")
+            if told != JSON and (headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers):
+                kind = told.decode("latin-1").split(";")[0].strip().lower()
+                if kind.encode("latin-1") != JSON:
+                    answer = JSONResponse({"detail": f"content type {kind[:80]!r} is not application/json"}, 415)
+                    await answer(scope, receive, send)
+                    return
         await self.app(scope, receive, send)

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 
 import msgspec
 
 from workbench import traffic
+from workbench.answers import Answers
 from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import Evaluation, ServiceResult
+from workbench.instances import Instances
 from workbench.label_index import LabelIndex
 from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore, conflicting, first_of_each
@@ -129,18 +132,51 @@ class ModelMonitor:
     ) -> list[Prediction]:
         """Write down the predictions of one request in one go; the time column becomes `event_time`."""
         now = utc_text(self.clock())
+        names = schema.names
         return self.store.append(
             *(
                 Prediction(
                     event_time=event_time(row, schema, now),
                     version=version,
-                    inputs={name: row.get(name) for name in schema.names},
+                    inputs={name: row.get(name) for name in names},
                     output=output,
                     probabilities=probabilities[i] if probabilities else None,
                     response_s=response_s,
                     request_id=request_id,
                 )
                 for i, (row, output) in enumerate(zip(rows, outputs, strict=True))
+            )
+        )
+
+    def record_answers(
+        self,
+        asked: Instances,
+        said: Answers,
+        *,
+        version: str,
+        response_s: float,
+        request_id: str,
+    ) -> list[str]:
+        """As `record_rows`, of rows as the service reads them; returns the ids alone."""
+        now = utc_text(self.clock())
+        return self.store.put(
+            *(
+                Prediction(
+                    event_time=happened or now,
+                    version=version,
+                    inputs=inputs,
+                    output=output,
+                    probabilities=probabilities,
+                    response_s=response_s,
+                    request_id=request_id,
+                )
+                for inputs, output, happened, probabilities in zip(
+                    asked.rows,
+                    said.predictions,
+                    asked.times or repeat(now, len(asked.rows)),
+                    said.probabilities or repeat(None, len(asked.rows)),
+                    strict=True,
+                )
             )
         )
 

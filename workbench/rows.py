@@ -37,8 +37,8 @@ def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[s
         if name not in known:
             wrong.append(_problem(name, "an unknown field", f"the fields {', '.join(schema.names)}"))
     if schema.time in row:
-        moment = _event_time(row[schema.time])
-        if moment is None or moment < EARLIEST or (latest is not None and moment > latest):
+        when = moment(row[schema.time])
+        if when is None or when < EARLIEST or (latest is not None and when > latest):
             until = f" from 1900 to {latest}" if latest else ""
             wrong.append(_problem(schema.time, row[schema.time], f"an ISO 8601 time{until}, or leave it out for now"))
     return wrong
@@ -94,10 +94,11 @@ def _fits(value: Any, kind: Kind) -> bool:
 
 def event_time(row: Mapping[str, Any], schema: Schema, now: str) -> str:
     """When a row happened: its time column as UTC text, or `now` where it carries none."""
-    return (_event_time(row.get(schema.time)) if schema.time else None) or now
+    return (moment(row.get(schema.time)) if schema.time else None) or now
 
 
-def _event_time(value: Any) -> str | None:
+def moment(value: Any) -> str | None:
+    """An incoming event time as UTC text; None if it is none."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,0 +1,110 @@
+"""Why a body of /predict is wrong, in the words of the schema; slow, and asked only where there is doubt."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from service.schemas import PredictRequest
+from workbench.instances import Instances
+from workbench.records import Schema
+from workbench.rows import event_time, problems, safe_text
+
+PROBLEMS_SHOWN = 20
+TOO_DEEP = "it is nested too deeply"
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys it had more than once."""
+
+    twice: tuple[str, ...] = ()
+
+
+def explain(body: bytes, schema: Schema, latest: str, *, max_rows: int, state: dict[str, Any]) -> Instances:
+    """Say what is wrong with a body; its rows, if that is nothing.
+
+    Parameters
+    ----------
+    body : bytes
+    schema : Schema
+    latest : UTC text
+        The newest event time that is believed.
+    max_rows : int
+    state : dict
+        Of the request; learns how many rows there are.
+
+    Raises
+    ------
+    RequestValidationError
+        Naming rows, fields, what was found and what is allowed.
+    HTTPException
+        413 for more than `max_rows`.
+    """
+    instances = _instances(body)
+    state["rows"] = len(instances)
+    if len(instances) > max_rows:
+        raise too_many(len(instances), max_rows)
+    try:
+        wrong = _wrong(instances, schema, latest)
+    except RecursionError as error:
+        raise _unreadable(TOO_DEEP) from error
+    if wrong:
+        raise RequestValidationError(wrong)
+    rows = [{name: instance[name] for name in schema.names} for instance in instances]
+    return Instances(rows, [event_time(instance, schema, "") for instance in instances])
+
+
+def _wrong(instances: list[Any], schema: Schema, latest: str) -> list[dict[str, Any]]:
+    wrong: list[dict[str, Any]] = []
+    for row, instance in enumerate(instances):
+        twice = [
+            {"field": safe_text(name), "found": "the field twice", "allowed": "each field once"}
+            for name in getattr(instance, "twice", ())
+        ]
+        for problem in [*problems(instance, schema, latest), *twice]:
+            where = f"row {row}" + (f", field {problem['field']!r}" if problem["field"] else "")
+            message = f"{where}: found {problem['found']!r}, allowed is {problem['allowed']}"
+            wrong.append({"row": row, **problem, "message": message})
+        if len(wrong) >= PROBLEMS_SHOWN:
+            break
+    return wrong
+
+
+def too_many(rows: int, max_rows: int) -> HTTPException:
+    return HTTPException(413, f"{rows} instances; at most {max_rows} a request ([service] max_rows)")
+
+
+def _instances(body: bytes) -> list[Any]:
+    if not body:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
+    try:
+        told = json.loads(body.decode(), object_pairs_hook=_object)
+        if getattr(told, "twice", ()):
+            raise _unreadable(f"the field {told.twice[0]!r} is there twice")
+        return PredictRequest.model_validate(told).instances
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from error
+    except RecursionError as error:
+        raise _unreadable(TOO_DEEP) from error
+    except ValueError as error:
+        # JSONDecodeError and UnicodeDecodeError, and numbers of thousands of digits.
+        raise _unreadable(str(error)) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        found.twice = tuple(name for name, count in counts.items() if count > 1)
+    return found
+
+
+def _unreadable(why: str) -> RequestValidationError:
+    return RequestValidationError(
+        [{"type": "json_invalid", "loc": ("body",), "msg": f"no JSON that can be read: {why}"}]
+    )
