@@ -19,7 +19,7 @@ from workbench.version_store import VersionStore
 COMMANDS = [
     *("train", "init", "serve", "up", "replay", "status", "check", "drill", "versions", "show", "activate", "rollback"),
     *("token", "pause", "resume", "pin", "accept", "compare", "backtest", "suggest", "whatif"),
-    *("prune", "export", "import", "doctor"),
+    *("prune", "export", "import", "doctor", "bench"),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import backtest, housekeeping, init, replay, serve, sides, steer, train, up, versions, watch
+from workbench.cli import backtest, bench, housekeeping, init, replay, serve, sides, steer, train, up, versions, watch
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ def door(
         )
 
 
-for family in (train, init, serve, up, replay, watch, versions, sides, steer, backtest, housekeeping):
+for family in (train, init, serve, up, replay, watch, versions, sides, steer, backtest, housekeeping, bench):
     family.register(app)
 
 
