@@ -15,6 +15,7 @@ from workbench.panels.commands import Command, Run
 from workbench.panels.desk import Desk
 from workbench.panels.lock import Lock
 from workbench.panels.pulse import Pulse
+from workbench.panels.sweep import Sweep
 from workbench.settings import Settings
 
 
@@ -45,6 +46,7 @@ class Page(W.VBox):
         self.panels = [panel(self.desk) for panel in panels]
         # Those that the last tick had no time for.
         self._left: list[Panel] = []
+        self._sweep = Sweep()
         heading = W.HTML(STYLE + (tag("h1", self.name) if locked else ""))
         head = W.HBox([heading, self.pulse]).add_class("wb-head")
         super().__init__([head, self.status, *self.arranged()])
@@ -57,10 +59,11 @@ class Page(W.VBox):
         return self.panels
 
     def _tick(self, change: Any) -> None:
-        done = self._look(self.draw_s)
-        with self.pulse.hold_sync():
-            self.pulse.more = not done
-            self.pulse.pong = change["new"]
+        with self._sweep.tick():
+            done = self._look(self.draw_s)
+            with self.pulse.hold_sync():
+                self.pulse.more = not done
+                self.pulse.pong = change["new"]
 
     def refresh(self) -> None:
         """Read the files and draw all that has changed; what fails is told in the status line."""
