@@ -66,8 +66,10 @@ lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-annotate --no-header -o requirements.lock
 
-pictures: setup ## take the pictures of the README from a running demo, and some to look at (pictures/)
-	@$(BIN)/python docs/pictures.py
+pictures: setup ## take the pictures of the README (docs/) by the browser tests, which leave more in pictures/tests
+	@rm -rf pictures/tests/readme
+	@$(BIN)/python -m pytest -q -m pictures tests/browser
+	@cp -v pictures/tests/readme/*.png docs/
 
 clean: ## forget all versions and records of ROOT
 	find $(ROOT)/versions $(ROOT)/metrics -mindepth 1 -not -name README.md -delete
