@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.visits import unlock, visit
+from tests.browser.visits import TOO_WIDE, unlock, visit
 
 pytestmark = pytest.mark.browser
 # What can be reached: a hidden field is none of it.
@@ -12,10 +12,6 @@ CONTROLS = """() => [...document.querySelectorAll('.wb button, .wb input, .wb se
     .filter(e => e.checkVisibility() && !e.disabled)
     .map((e, i) => { e.dataset.control = i; return e.outerHTML.slice(0, 120) })"""
 FOCUSED = "() => document.activeElement.dataset.control ?? null"
-# Pictures are drawn for the width they have; tables scroll.
-TOO_WIDE = """() => [...document.querySelectorAll('.wb *')]
-    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wb-scroll, svg'))
-    .map(e => e.outerHTML.slice(0, 120))"""
 
 
 def serious(page):

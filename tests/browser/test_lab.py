@@ -1,6 +1,7 @@
 """JupyterLab as `up` starts it: it opens on the first notebook, whose links lead on, also under a base URL."""
 
 import os
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -8,10 +9,13 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import free_port, until_it_answers
-from tests.browser.visits import SOON, panel, unlock
+from tests.browser.conftest import free_port, send_traffic, until_it_answers
+from tests.browser.visits import SOON, TOO_WIDE, panel, unlock
+from tests.conftest import Clock
 from tests.processes import serving
 from workbench.cli.pages import lab_process
+from workbench.metrics_store import MetricsStore
+from workbench.records import Event
 from workbench.settings import load_settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
@@ -87,15 +91,24 @@ def test_the_service_is_reached_through_jupyterlab(lab):
         assert "POST /predict" in answer.read().decode()
 
 
-@pytest.mark.parametrize("lab", ["/"], ids=["alone"], indirect=True)
-def test_an_operator_retrains_switches_and_rolls_back_in_jupyterlab(new_page, lab):
+@pytest.fixture
+def visited(new_page, lab):
+    """The dashboard in a notebook, over some traffic."""
     url, _, settings = lab
+    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    send_traffic(settings, metrics, versions, Clock())
+    metrics.close()
     page = new_page(1400, 2400)
     page.goto(f"{url}lab/tree/notebooks/dashboard.ipynb?token={TOKEN}&reset")
     run_all(page)
-    shown = page.locator(".wb")
-    expect(shown.get_by_text("live, looked at")).to_be_visible(timeout=SOON)
-    unlock(shown, maintenance_token(settings.root))
+    expect(page.locator(".wb").get_by_text("live, looked at")).to_be_visible(timeout=SOON)
+    return page
+
+
+@pytest.mark.parametrize("lab", ["/"], ids=["alone"], indirect=True)
+def test_an_operator_retrains_switches_and_rolls_back_in_jupyterlab(visited, lab):
+    page, settings = visited, lab[2]
+    unlock(page.locator(".wb"), maintenance_token(settings.root))
     retrain, versions = panel(page, "Retrain"), panel(page, "Versions")
     retrain.get_by_label("New id").fill("second")
     retrain.get_by_label("New id").press("Tab")
@@ -111,3 +124,41 @@ def test_an_operator_retrains_switches_and_rolls_back_in_jupyterlab(new_page, la
     versions.get_by_role("button", name="Roll back").click()
     versions.get_by_role("button", name="Confirm").click()
     expect(versions.get_by_text(f"✓ done: {live} is live")).to_be_visible(timeout=SOON)
+
+
+@pytest.mark.parametrize("lab", ["/"], ids=["alone"], indirect=True)
+def test_a_notebook_slides_hears_news_beside_another_viewer_and_fits_dark_and_phone(visited, new_page, lab):
+    page, (url, _, settings) = visited, lab
+    expect(page.get_by_text("an effect counts from 0.1 sd of the mean")).to_be_visible(timeout=SOON)
+    page.get_by_role("slider", name="Smallest effect").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("an effect counts from 0.11 sd of the mean")).to_be_visible()
+
+    viewer = new_page(390, 1200)
+    viewer.goto(f"{url}voila/render/notebooks/dashboard.ipynb?token={TOKEN}")
+    expect(viewer.get_by_text("live, looked at")).to_be_visible(timeout=SOON)
+    metrics = MetricsStore.of(settings)
+    metrics.append(Event(kind="kept_out", reason="news for everyone", version="first"))
+    metrics.close()
+    for one in (page, viewer):
+        expect(one.get_by_text("news for everyone").first).to_be_visible(timeout=SOON)
+
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    for item in ("Theme", "JupyterLab Dark"):
+        page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+    expect(page.locator('body[data-jp-theme-light="false"]')).to_have_count(1)
+    inside = page.locator(".wb")
+    assert luminance(inside, "color") > 0.5 > luminance(page.locator(".wb-panel").first, "background-color")
+
+    page.keyboard.press("Control+b")
+    page.set_viewport_size({"width": 390, "height": 844})
+    # The page tells its width, and pictures are drawn anew for it.
+    page.wait_for_function(f"({TOO_WIDE})().length == 0")
+    page.get_by_role("button", name="As set").click()
+    expect(page.get_by_text("an effect counts from 0.1 sd of the mean")).to_be_visible()
+
+
+def luminance(shown, which):
+    """From 0 (black) to 1 (white)."""
+    told = shown.evaluate("(e, which) => getComputedStyle(e).getPropertyValue(which)", which)
+    return sum(float(part) for part in re.findall(r"[\d.]+", told)[:3]) / 3 / 255

@@ -6,6 +6,10 @@ from playwright.sync_api import expect
 
 SOON = 60_000
 LOCAL = ("127.0.0.1", "localhost", "")
+# Pictures are drawn for the width they have; tables scroll.
+TOO_WIDE = """() => [...document.querySelectorAll('.wb *')]
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wb-scroll, svg'))
+    .map(e => e.outerHTML.slice(0, 120))"""
 
 
 def is_local(url):

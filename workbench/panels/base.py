@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 STYLE = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
 # Of the page's width: a panel's border and padding.
 FRAME = 36
-SIDE_BY_SIDE = 1_000
+# From here on style.css has room for two figures in a row: twice 440 and the gap between, within the frame.
+SIDE_BY_SIDE = 2 * 440 + 22 + FRAME
 
 
 class Markup(str):
