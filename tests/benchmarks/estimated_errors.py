@@ -112,14 +112,14 @@ def drifted_run(task: Task) -> tuple[int | None, bool]:
     return None, alarmed
 
 
-def quiet_run(task: Task, looks: int = LOOKS_A_WINDOW) -> tuple[bool, bool, bool, bool]:
+def quiet_run(task: Task) -> tuple[bool, bool, bool, bool]:
     """Whether anything alarms, or a gap is named, in three windows without a change: at the rate that is so high that
     it shows, and no smallest loss; and as shipped."""
     stream, seed = task
     rng = np.random.default_rng(seed)
     model, rows = learnt(stream, rng), stream.draw(rng, (WINDOWS + 1) * WINDOW)
     found = np.zeros(4, dtype=bool)
-    for end in range(WINDOW, len(rows[1]) + 1, WINDOW // looks):
+    for end in range(WINDOW, len(rows[1]) + 1, WINDOW // LOOKS_A_WINDOW):
         told = look(model, rows, end, rate=OFTEN, min_loss=0.0)
         # What is well at the higher rate is well at the lower.
         if told.state != "ok":
