@@ -43,7 +43,7 @@ def test_a_step_is_promoted_within_two_windows_of_labelled_rows(tmp_path):
 
 
 def test_shuffled_rows_bring_no_promotion_and_at_most_one_attempt(tmp_path):
-    frame = rates((500, 2.0), (700, 3.0))
+    frame = rates((800, 2.0), (1000, 3.0))
     values = frame.drop(columns="at").sample(frac=1, random_state=0, ignore_index=True)
     result = run(tmp_path, values.assign(at=frame["at"]))
     course = only(result)
@@ -54,9 +54,9 @@ def test_shuffled_rows_bring_no_promotion_and_at_most_one_attempt(tmp_path):
 
 
 def test_labels_that_become_noise_bring_no_promotion(tmp_path):
-    frame = stable(1300)
+    frame = stable(1800)
     rng = np.random.default_rng(0)
-    frame.loc[500:, "minutes"] = rng.permutation(frame.loc[500:, "minutes"])
+    frame.loc[800:, "minutes"] = rng.permutation(frame.loc[800:, "minutes"])
     course = only(run(tmp_path, frame))
     assert course.promotions == course.went_back == 0
     assert course.attempts == course.kept_out > 0
