@@ -101,7 +101,7 @@ class WhatIf(Shown, msgspec.Struct, frozen=True, kw_only=True):
     `answered_by` counts the rows by the version that answered them. Of the `labelled` rows, `seen` are not newer than
     what the version asked, or the one that answered, has learnt or been chosen from; `paired` is of the others, or of
     all and marked where there are no others; None without labelled rows. In `paired` the first is what was recorded.
-    `row_ms` is the median time of a single row as the service asks it, `batch_row_ms` of one of many at once.
+    `row_ms` is the shortest time of a single row as the service asks it, `batch_row_ms` of one of many at once.
     """
 
     version: str
