@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import filelock
@@ -16,6 +17,7 @@ from fastapi.responses import JSONResponse
 
 from service import inference, maintenance, telemetry
 from service.docs import docs
+from service.layers import Layer, LayeredApp
 from service.predict import predict_route
 from service.schemas import ErrorBody, Health
 from service.security import JsonOnly, KnownHosts
@@ -61,7 +63,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
         store.close()
 
     # The usual docs pages load scripts from another host; ours does not.
-    app = FastAPI(
+    app = LayeredApp(
         title=f"{settings.model.name}, model workbench",
         version="1",
         lifespan=lifespan,
@@ -77,8 +79,12 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.state.jobs = Jobs(settings, store, clock=clock)
     app.state.worker = worker
     app.state.started = time.monotonic()
-    # Before the others: a request is matched against one route after another.
-    app.router.routes.insert(0, predict_route(serving, app.state.monitor))
+    layers: list[Layer] = [
+        partial(telemetry.Telemetry, store=store),
+        partial(KnownHosts, allowed_hosts=settings.service.allowed_hosts),
+        JsonOnly,
+    ]
+    app.lay(layers, predict_route(serving, app.state.monitor))
     app.include_router(inference.router)
     app.include_router(maintenance.router)
     app.include_router(telemetry.router)
@@ -87,9 +93,6 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(WorkbenchError, _refused)
-    app.add_middleware(JsonOnly)
-    app.add_middleware(KnownHosts, allowed_hosts=settings.service.allowed_hosts)
-    app.add_middleware(telemetry.Telemetry, store=store)
     return app
 
 

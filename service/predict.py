@@ -18,10 +18,10 @@ import anyio.to_thread
 import msgspec
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from service.inference import Serving
+from service.layers import PlainRoute
 from service.refusals import explain, too_many
 from service.schemas import ErrorBody, PredictRequest, PredictResponse, Problems
 from service.security import app_client
@@ -36,14 +36,6 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 # So many bytes are decoded, and so many rows recorded, in a fraction of a millisecond.
 BYTES_ON_LOOP, ROWS_ON_LOOP = 64_000, 100
 T = TypeVar("T")
-
-
-class PlainRoute(APIRoute):
-    """Documented by a function's signature as any other route, and answered by a plain ASGI app."""
-
-    def __init__(self, path: str, documented: Callable[..., Any], *, app: ASGIApp, **more: Any) -> None:
-        super().__init__(path, documented, **more)
-        self.app = app
 
 
 def predict(body: PredictRequest) -> None:
