@@ -72,9 +72,9 @@ class Telemetry:
             if record is not None:
                 if self.store.waits_for_disk:
                     with anyio.CancelScope(shield=True):
-                        await anyio.to_thread.run_sync(self.store.put, record)
+                        await anyio.to_thread.run_sync(self.store.put, RequestRecord, (record,))
                 else:
-                    self.store.put(record)
+                    self.store.put(RequestRecord, (record,))
 
 
 def _told(scope: Scope, status: int, latency_s: float, response_s: float) -> RequestRecord | None:

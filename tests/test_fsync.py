@@ -95,11 +95,11 @@ def test_nobody_who_appends_waits_for_a_sync(tmp_path, monkeypatch):
 
 def test_a_store_with_a_time_syncs_by_itself(tmp_path, synced):
     store = MetricsStore(tmp_path, fsync_s=0.01)
-    store.put(event("a"))
+    store.put(Event, [event("a")])
     until(lambda: set(files(tmp_path / "events")) <= set(synced) and synced)
     store.close()
     assert not [t for t in threading.enumerate() if t.name == "sync"]
-    store.put(event("b"))
+    store.put(Event, [event("b")])
     until(lambda: set(files(tmp_path / "events")) <= set(synced))
     store.close()
 

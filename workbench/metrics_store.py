@@ -5,7 +5,7 @@ Six folders of segments: predictions, actuals, refused, service (requests and he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -128,16 +128,16 @@ class MetricsStore:
 
     def append(self, *records: Record) -> list[Any]:
         """Write records of one kind; returns them with their ids and times."""
-        return self._writer_of(records).append(records)
+        return self._writer(type(records[0])).append(records)
 
-    def put(self, *records: Record) -> list[str]:
-        """As `append`, for who needs no more than the ids."""
-        return self._writer_of(records).put(records)
+    def put(self, kind: type[Record], records: Iterable[Record]) -> list[str]:
+        """As `append`, for who needs no more than the ids; records are held no longer than it takes to encode them."""
+        return self._writer(kind).put(records)
 
-    def _writer_of(self, records: Sequence[Record]) -> Writer:
+    def _writer(self, kind: type[Record]) -> Writer:
         if self._syncer is not None:
             self._syncer.run_beside()
-        return self._writers[FOLDER_OF[type(records[0])]]
+        return self._writers[FOLDER_OF[kind]]
 
     @property
     def deferred(self) -> int:

@@ -160,7 +160,8 @@ class ModelMonitor:
         """As `record_rows`, of rows as the service reads them; returns the ids alone."""
         now = utc_text(self.clock())
         return self.store.put(
-            *(
+            Prediction,
+            (
                 Prediction(
                     event_time=happened or now,
                     version=version,
@@ -177,7 +178,7 @@ class ModelMonitor:
                     said.probabilities or repeat(None, len(asked.rows)),
                     strict=True,
                 )
-            )
+            ),
         )
 
     def feedback(self, actuals: Sequence[tuple[str, Label]]) -> Feedback:

@@ -12,7 +12,7 @@ import os
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,14 +117,14 @@ class Writer:
             for record, (name, stamp) in zip(records, ids, strict=True)
         ]
 
-    def put(self, records: Sequence[Record]) -> list[str]:
+    def put(self, records: Iterable[Record]) -> list[str]:
         """As `append`, for who needs no more than the ids."""
         (names, _), *more = self._in_parts(records)
         for part, _ in more:
             names += part
         return names
 
-    def _in_parts(self, records: Sequence[Record]) -> list[tuple[list[str], str]]:
+    def _in_parts(self, records: Iterable[Record]) -> list[tuple[list[str], str]]:
         """Write records; of each part, its ids and its time."""
         # Encoded before anybody else has to wait, and before any is written: one that cannot be is an error of all.
         lines = [self._encode(_unstamped(record)) for record in records]
