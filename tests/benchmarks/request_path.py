@@ -1,0 +1,350 @@
+"""What a request costs with monitoring on, beside a bare FastAPI app that does nothing. Tables on stdout.
+
+    python -m tests.benchmarks.request_path [--rounds N] [--seconds S] [--only TABLE] [--compiled]
+
+One worker each, the same uvicorn settings, a client in a process of its own, closed loop over loopback, rounds in turn;
+medians of ratios within a round. One row against a FastAPI route that returns a constant and does not even read its
+body; batches against FastAPI with a pydantic body, a DataFrame and `pipeline.predict`, which records nothing. The model
+has one linear member; it is asked as the service asks it (`--compiled`), or by a dot product, so that what is measured
+is the way there. Run it on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+from pydantic import BaseModel
+
+from tests.benchmarks.load import generate
+from tests.benchmarks.tables import Table
+from workbench import stages
+from workbench.answers import Answers
+from workbench.metrics_store import MetricsStore
+from workbench.monitor import ModelMonitor
+from workbench.predictor import Predictor
+from workbench.records import Prediction, Schema
+from workbench.retrainer import ModelRetrainer
+from workbench.settings import Settings, load_settings
+from workbench.version_store import VersionStore
+
+FEATURES = tuple(f"x{i}" for i in range(10))
+TOML = """[model]
+task = "regression"
+target = "y"
+data = "rows.csv"
+members = ["linear"]
+"""
+
+
+class Body(BaseModel):
+    """What the usual app takes."""
+
+    instances: list[dict[str, float | None]]
+
+
+class Dot(Predictor):
+    """An affine model asked without a frame: what it says to zeros and to each unit is all there is to know."""
+
+    def __init__(self, schema: Schema, estimator: Any) -> None:
+        super().__init__(schema, lambda: estimator)
+        names = schema.names
+        points = pd.DataFrame(np.vstack([np.zeros(len(names)), np.eye(len(names))]), columns=names)
+        base, *at_units = estimator.predict(points)
+        self._base, self._weights = float(base), [(n, float(y - base)) for n, y in zip(names, at_units, strict=True)]
+
+    def quick(self, rows: int) -> bool:
+        return rows <= 500
+
+    def answer(self, rows: Sequence[Mapping[str, Any]]) -> Answers:
+        if not self.quick(len(rows)):
+            return super().answer(rows)
+        return Answers([self._base + sum(row[name] * weight for name, weight in self._weights) for row in rows])
+
+
+def workspace(folder: Path) -> Settings:
+    """One with a live version over ten numbers."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(0, 1, (2_000, len(FEATURES))).round(4), columns=list(FEATURES))
+    folder.mkdir()
+    rows.assign(y=rows.to_numpy() @ np.arange(1, 11) + rng.normal(0, 1, len(rows))).to_csv(
+        folder / "rows.csv", index=False
+    )
+    (folder / "workbench.toml").write_text(TOML)
+    settings = load_settings(folder)
+    store = MetricsStore.of(settings)
+    ModelRetrainer(settings, VersionStore(settings.versions_dir), store).retrain("first", promote="always")
+    store.close()
+    return settings
+
+
+def ours(settings: Settings, *, compiled: bool) -> Any:
+    """The service as it is; with a dot product in the place of the version's own predictor unless `compiled`."""
+    from service.app import create_app
+
+    app = create_app(settings)
+    if not compiled:
+        serving = app.state.serving
+        version = serving.versions.load("first")
+        vars(version)["predictor"] = Dot(version.schema, version.estimator)
+        serving._loaded = {"first": version}
+    return app
+
+
+def bare(settings: Settings) -> Any:
+    """A constant, whatever is asked."""
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict() -> dict[str, Any]:
+        return {
+            "predictions": [1.2345678901234567],
+            "prediction_ids": ["20261122T001500123456Z-42-a1b2c3-0000007"],
+            "model_version": "first",
+        }
+
+    return app
+
+
+def usual(settings: Settings) -> Any:
+    """What most write: a pydantic body, a DataFrame, `pipeline.predict`."""
+    from fastapi import FastAPI
+
+    pipeline = VersionStore(settings.versions_dir).load("first").estimator
+
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(body: Body) -> dict[str, Any]:
+        frame = pd.DataFrame(body.instances)
+        return {"predictions": pipeline.predict(frame).tolist(), "model_version": "first"}
+
+    return app
+
+
+def serve(kind: str, root: str, fd: int) -> None:
+    import uvicorn
+
+    settings = load_settings(root)
+    apps = {
+        "ours": lambda: ours(settings, compiled=False),
+        "ours, compiled": lambda: ours(settings, compiled=True),
+        "bare": lambda: bare(settings),
+        "usual": lambda: usual(settings),
+    }
+    config = uvicorn.Config(
+        apps[kind](), log_level="warning", access_log=False, loop="uvloop", http="httptools", server_header=False
+    )
+    with socket.socket(fileno=fd) as listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@dataclass(frozen=True)
+class Server:
+    """A worker that answers."""
+
+    address: tuple[str, int]
+    process: psutil.Process
+
+    def asked(self, sent: bytes, *, concurrency: int, seconds: float) -> Told:
+        before = self.process.cpu_times()
+        load = generate(*self.address, "/predict", sent, concurrency=concurrency, seconds=seconds, expected=b'"first"')
+        after = self.process.cpu_times()
+        assert load.statuses.keys() == {200}, load.statuses
+        assert load.unexpected is None, load.unexpected
+        spent = after.user + after.system - before.user - before.system
+        return Told(load.a_second, load.percentile_ms(99), spent / len(load.codes) * 1e6)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Requests a second, p99 in milliseconds, and microseconds of the server's CPU a request."""
+
+    a_second: float
+    p99_ms: float
+    cpu_us: float
+
+
+@contextmanager
+def server(kind: str, settings: Settings) -> Iterator[Server]:
+    """A worker process until the block ends."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        command = [sys.executable, "-m", "tests.benchmarks.request_path", "--serve", kind]
+        command += ["--root", str(settings.root), "--fd", str(listener.fileno())]
+        process = subprocess.Popen(command, pass_fds=[listener.fileno()])
+        try:
+            address = listener.getsockname()
+            # What comes before the version is loaded is answered by 503.
+            for _ in range(100):
+                if generate(*address, "/predict", body(1), requests=50).statuses == {200: 50}:
+                    break
+            else:
+                raise RuntimeError(f"{kind} does not answer")
+            yield Server(address, psutil.Process(process.pid))
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def body(rows: int) -> bytes:
+    values = np.random.default_rng(rows).normal(0, 1, (rows, len(FEATURES))).round(4)
+    return json.dumps({"instances": [dict(zip(FEATURES, row, strict=True)) for row in values.tolist()]}).encode()
+
+
+def in_turn(us: Server, them: Server, sent: bytes, *, concurrency: int, seconds: float) -> tuple[Told, Told]:
+    told = [each.asked(sent, concurrency=concurrency, seconds=seconds) for each in (us, them)]
+    return told[0], told[1]
+
+
+def one_row(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
+    found: dict[int, list[tuple[Told, Told]]] = {1: [], 8: [], 32: []}
+    with server(mine, settings) as us, server("bare", settings) as them:
+        for _ in range(rounds):
+            for concurrency, pairs in found.items():
+                pairs.append(in_turn(us, them, body(1), concurrency=concurrency, seconds=seconds))
+    return Table(
+        "One row",
+        f"Beside FastAPI and a constant: medians of {rounds} rounds of {seconds:g} s; p99 in ms, CPU in us a request.",
+        ("concurrency", "ours, a second", "FastAPI", "ratio", "p99", "FastAPI", "CPU", "FastAPI"),
+        [
+            (
+                concurrency,
+                f"{median(a.a_second for a, _ in pairs):,.0f}",
+                f"{median(b.a_second for _, b in pairs):,.0f}",
+                f"{median(a.a_second / b.a_second for a, b in pairs):.2f}",
+                f"{median(a.p99_ms for a, _ in pairs):.2f}",
+                f"{median(b.p99_ms for _, b in pairs):.2f}",
+                f"{median(a.cpu_us for a, _ in pairs):.0f}",
+                f"{median(b.cpu_us for _, b in pairs):.0f}",
+            )
+            for concurrency, pairs in found.items()
+        ],
+    )
+
+
+def batches(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
+    found: dict[tuple[int, int], list[tuple[Told, Told]]] = {
+        (100, 1): [],
+        (100, 8): [],
+        (10_000, 1): [],
+        (10_000, 2): [],
+    }
+    with server(mine, settings) as us, server("usual", settings) as them:
+        for _ in range(rounds):
+            for (rows, concurrency), pairs in found.items():
+                pairs.append(in_turn(us, them, body(rows), concurrency=concurrency, seconds=seconds))
+    return Table(
+        "Batches",
+        "Rows a second, beside FastAPI with a pydantic body, a DataFrame and `pipeline.predict`: medians.",
+        ("rows a request", "concurrency", "ours", "FastAPI", "ratio", "CPU ratio"),
+        [
+            (
+                f"{rows:,}",
+                concurrency,
+                f"{median(rows * a.a_second for a, _ in pairs):,.0f}",
+                f"{median(rows * b.a_second for _, b in pairs):,.0f}",
+                f"{median(a.a_second / b.a_second for a, b in pairs):.2f}",
+                f"{median(b.cpu_us / a.cpu_us for a, b in pairs):.2f}",
+            )
+            for (rows, concurrency), pairs in found.items()
+        ],
+    )
+
+
+def by_stage(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
+    version = VersionStore(settings.versions_dir).load("first")
+    predictor = version.predictor if mine == "ours, compiled" else Dot(version.schema, version.estimator)
+    with tempfile.TemporaryDirectory() as folder:
+        store = MetricsStore(folder)
+        found = stages.prediction_stages(
+            predictor, ModelMonitor(store, settings), json.loads(body(1))["instances"], repeats=5_000
+        )
+        store.close()
+    return Table(
+        "By stage",
+        "Microseconds of one row; the server's own work (receive, route, send) is the rest of its CPU.",
+        ("stage", "us", "what"),
+        [(stage.name, f"{stage.microseconds:.1f}", stage.what) for stage in found],
+    )
+
+
+def newest(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
+    """A fresh reader of a million predictions, beside reading all lines of the newest files until there are enough."""
+    wanted = 1_000
+    with tempfile.TemporaryDirectory() as folder:
+        store = MetricsStore(folder)
+        record = Prediction(
+            event_time="", version="first", inputs=dict.fromkeys(FEATURES, 1.5), output=1.5, response_s=1e-4
+        )
+        for _ in range(200):
+            store.put(Prediction, repeat(record, 5_000))
+        store.close()
+        taken = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            found = MetricsStore(folder).last(wanted)
+            read = time.perf_counter()
+            naive = [json.loads(line) for line in lines_of(Path(folder) / "predictions")][-wanted:]
+            taken.append((read - begun, time.perf_counter() - read))
+            assert [p.id for p in found] == [line["id"] for line in naive]
+    return Table(
+        "The last 1,000 of a million",
+        f"Milliseconds of a fresh reader, beside reading and parsing every line: medians of {rounds} rounds.",
+        ("", "ms"),
+        [
+            ("the store's reader", f"{median(a for a, _ in taken) * 1e3:.1f}"),
+            ("every line", f"{median(b for _, b in taken) * 1e3:,.0f}"),
+            ("ratio", f"{median(b / a for a, b in taken):,.0f}"),
+        ],
+    )
+
+
+def lines_of(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob("*.jsonl")):
+        with path.open() as file:
+            yield from file
+
+
+TABLES = {"one_row": one_row, "batches": batches, "by_stage": by_stage, "newest": newest}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--compiled", action="store_true", help="Ask the version as the service does.")
+    parser.add_argument("--only", choices=list(TABLES))
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--root", help=argparse.SUPPRESS)
+    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve(asked.serve, asked.root, asked.fd)
+        return
+    mine = "ours, compiled" if asked.compiled else "ours"
+    with tempfile.TemporaryDirectory() as folder:
+        settings = workspace(Path(folder) / "ws")
+        for name, table in TABLES.items():
+            if asked.only in (None, name):
+                print(f"{table(settings, mine, asked.rounds, asked.seconds)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
