@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,15 @@ def to_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     >>> to_frame([{"x": 1, "other": 2}, {"x": None}], schema)["x"].tolist()
     [1.0, nan]
     """
-    return pd.DataFrame({f.name: column([row.get(f.name) for row in rows], f.kind) for f in schema.features})
+    return pd.DataFrame({f.name: column(_values(rows, f.name), f.kind) for f in schema.features})
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), rows))
+    except KeyError:
+        # Twice the time, and seldom: a request's rows have all features.
+        return [row.get(name) for row in rows]
 
 
 def window_frame(rows: Sequence[Mapping[str, Any]], schema: Schema) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -127,7 +127,8 @@ def column(values: Sequence[Any], kind: Kind) -> np.ndarray:
     """Values as a frame holds them: float64 for numbers and booleans, object for categories, NaN for missing."""
     if kind == "categorical":
         return text_column(values)
-    return np.array([np.nan if v is None else v for v in values], dtype=float)
+    # numpy has NaN for None in an array of floats.
+    return np.array(values, dtype=float)
 
 
 def text_column(values: Sequence[Any]) -> np.ndarray:
