@@ -59,6 +59,7 @@ benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, co
 	@$(BIN)/python -m tests.benchmarks.performance_proof
 	@$(BIN)/python -m tests.benchmarks.selection_proof
 	@$(BIN)/python -m tests.benchmarks.beside_a_retrain
+	@$(BIN)/python -m tests.benchmarks.request_path
 	@$(BIN)/python -m tests.benchmarks.page_cost
 	@$(BIN)/python -m tests.benchmarks.notebook_mutations
 

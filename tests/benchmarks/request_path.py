@@ -327,8 +327,8 @@ TABLES = {"one_row": one_row, "batches": batches, "by_stage": by_stage, "newest"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--compiled", action="store_true", help="Ask the version as the service does.")
     parser.add_argument("--only", choices=list(TABLES))
     parser.add_argument("--serve", help=argparse.SUPPRESS)
