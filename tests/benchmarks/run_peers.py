@@ -104,22 +104,42 @@ def peer_pythons(folder: Path) -> dict[str, Path]:
         {"peers": interpreter}; empty, with a line printed that says why, if the environment cannot be made here
         (offline, or a Python that the tools do not support: they want 3.11 or 3.12).
     """
-    home = folder.resolve() / "peers"
-    python, stamp = home / "bin" / "python", home / PINS.name
-    if stamp.exists() and stamp.read_text() == PINS.read_text():
-        return {"peers": python}
+    python = make_environment(folder.resolve() / "peers", PINS.read_text(), ["--no-deps", "-r", str(PINS)])
+    return {"peers": python} if python else {}
+
+
+def make_environment(home: Path, asked: str, arguments: Sequence[str]) -> Path | None:
+    """The interpreter of an environment of its own, made unless it is there already.
+
+    Parameters
+    ----------
+    home : path
+        Its folder, which is made anew where it holds anything else.
+    asked : text
+        What is asked for, kept beside it; another text is another environment.
+    arguments : words
+        Of `pip install`.
+
+    Returns
+    -------
+    path or None
+        None, with a line printed that says why, if it cannot be made here.
+    """
+    python, stamp = home / "bin" / "python", home / "asked.txt"
+    if stamp.exists() and stamp.read_text() == asked:
+        return python
     # As in the Makefile: uv if it is there (seconds), else pip (minutes).
     uv = shutil.which("uv")
     install = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
-    install += ["--quiet", "--no-deps", "-r", str(PINS)]
+    install += ["--quiet", *arguments]
     for command in ([sys.executable, "-m", "venv", "--clear", str(home)], install):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             why = " ".join((done.stderr or done.stdout).split())
-            print(f"no other tools to compare with: {' '.join(command)} ended with {done.returncode}: {why[-400:]}")
+            print(f"no {home.name} to compare with: {' '.join(command)} ended with {done.returncode}: {why[-400:]}")
             shutil.rmtree(home, ignore_errors=True)
-            return {}
+            return None
     # Kept out of git, and of linters that heed what git ignores.
     (home / ".gitignore").write_text("*\n")
-    stamp.write_text(PINS.read_text())
-    return {"peers": python}
+    stamp.write_text(asked)
+    return python
