@@ -54,12 +54,16 @@ test: lint ## everything: also real processes, notebooks, and the dashboard in C
 	$(BIN)/python -m pytest -q -rs $(PARALLEL)
 	$(MAKE) --no-print-directory notebooks
 
-benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, cost, pages, mutations (over an hour)
+benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, serving, cost, pages, mutations (over an hour)
 	@$(BIN)/python -m tests.benchmarks.drift_proof
 	@$(BIN)/python -m tests.benchmarks.performance_proof
 	@$(BIN)/python -m tests.benchmarks.selection_proof
 	@$(BIN)/python -m tests.benchmarks.beside_a_retrain
+	@$(BIN)/python -m tests.benchmarks.compiled_rows
 	@$(BIN)/python -m tests.benchmarks.request_path
+	@$(BIN)/python -m tests.benchmarks.start
+	@$(BIN)/python -m tests.benchmarks.switching
+	@$(BIN)/python -m tests.benchmarks.peers_serving
 	@$(BIN)/python -m tests.benchmarks.page_cost
 	@$(BIN)/python -m tests.benchmarks.notebook_mutations
 
