@@ -125,6 +125,13 @@ def test_what_many_connections_ask_at_once_is_recorded_once_each(settings, proce
     assert len(set(writers)) == len(WORKERS)
 
 
+def test_a_worker_that_answers_has_loaded_neither_pandas_nor_scikit_learn(settings, process, asked):
+    worker, _ = talk(settings, ("/predict", asked[0][0]))
+    mapped = " ".join(m.path for m in child_of(process, "service", str(worker)).memory_maps())
+    assert "numba" in mapped
+    assert not [name for name in ("pandas", "sklearn", "pyarrow", "joblib") if f"/{name}/" in mapped]
+
+
 def test_every_worker_tells_the_counters_and_the_summary_of_all(settings, process, asked):
     ask(settings, asked[0], concurrency=16, requests=100).result()
     recorded = MetricsStore.of(settings).count()

@@ -47,13 +47,15 @@ def serve(context: typer.Context) -> None:
     if not LivePointer(settings.versions_dir).path.exists():
         print("no version is live yet; train one with `python main.py`", flush=True)
     with tempfile.TemporaryDirectory(prefix="workbench-") as counters:
-        children = [*_workers(settings, address, counters), _maintainer(settings)]
+        children = [*workers(settings, address, counters), _maintainer(settings)]
         with Supervisor(children, say=lambda text: print(text, file=sys.stderr, flush=True)) as supervisor:
             supervisor.run()
     address.close()
 
 
-def _workers(settings: Settings, address: socket.socket, counters: str) -> list[Child]:
+def workers(settings: Settings, address: socket.socket, counters: str) -> list[Child]:
+    """The service's workers on an address that is held for them; they count in the folder `counters`."""
+
     def forget(worker: int) -> None:
         """What a worker counted stays; what was only so while it lived goes."""
         from prometheus_client.multiprocess import mark_process_dead
