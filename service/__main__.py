@@ -8,12 +8,6 @@ import os
 import socket
 import sys
 
-import prometheus_client.values
-import uvicorn
-
-from service.app import create_app
-from workbench.settings import load_settings
-
 # A thread that loads a version holds the interpreter for as long before others have their turn; Python's own 5 ms, some
 # times a request, add up for those who ask meanwhile.
 TURN_S = 0.0005
@@ -29,6 +23,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         count_as(options.worker)
+    # Here, and not above: a metric without labels has its file from the moment its module is imported.
+    import uvicorn
+
+    from service.app import create_app
+    from workbench.settings import load_settings
+
     app = create_app(load_settings(options.root), worker=options.worker)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False
@@ -55,7 +55,9 @@ def own_socket(held: socket.socket) -> socket.socket:
 
 def count_as(worker: int) -> None:
     """Count on where the worker of this number before this one stopped; by process, each death would leave files."""
-    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(lambda: worker)
+    from prometheus_client import values
+
+    values.ValueClass = values.MultiProcessValue(lambda: worker)
 
 
 if __name__ == "__main__":

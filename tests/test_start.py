@@ -42,7 +42,7 @@ def test_help_loads_nothing_that_only_commands_need():
 
 
 def test_a_worker_loads_no_science_but_numpy_and_no_other_face():
-    found = loaded_by("import service.__main__")
+    found = loaded_by("import service.__main__, service.app, uvicorn")
     assert {"numpy", "fastapi"} <= found
     assert not found & {*SCIENCES, *FACES - {"fastapi", "uvicorn"}, "typer", "httpx2"}
 

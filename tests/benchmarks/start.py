@@ -27,7 +27,7 @@ from workbench.settings import Settings
 IMPORT = "import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
 LOAD = """
 import time
-import service.__main__
+import service.app
 from service.inference import Serving
 from workbench.version_store import VersionStore
 serving = Serving(VersionStore({folder!r}))
@@ -100,7 +100,7 @@ def table(small: Settings, flights: Settings, rounds: int) -> Table:
     jobs: dict[str, Callable[[], float]] = {
         "import workbench": lambda: importing("import workbench"),
         "main.py --help": helping,
-        "a worker's imports": lambda: importing("import service.__main__"),
+        "a worker's imports": lambda: importing("import service.app, uvicorn"),
     }
     names = {"a linear model": small, "the flights' voting ensemble": flights}
     for name, settings in names.items():
