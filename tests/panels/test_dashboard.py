@@ -1,13 +1,17 @@
 """The page as a whole, pressed and refreshed in code."""
 
+import re
 import subprocess
 import sys
 
 import ipywidgets as W
 import pytest
 
-from workbench.panels.base import anchor
+from workbench.panels.base import Panel, anchor
 from workbench.panels.dashboard import Dashboard
+from workbench.panels.events import Events
+from workbench.panels.headline import Headline
+from workbench.panels.page import Page
 from workbench.records import Event
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -64,6 +68,29 @@ def test_an_alarm_is_told_by_sign_and_word(trained, traffic):
 def test_the_last_decision_is_told_in_its_words(trained, traffic):
     traffic.metrics.append(Event(kind="decision", reason="wait: nothing in alarm"), Event(kind="alarm", reason="later"))
     assert "wait: nothing in alarm" in text(Dashboard(trained).headline)
+
+
+class Unmade(Panel):
+    title = "Of somebody's own"
+
+    def __init__(self, desk):
+        raise ZeroDivisionError("nothing to share")
+
+
+def test_a_panel_that_cannot_be_made_is_told_with_its_time_and_the_others_live(trained, traffic):
+    page = Page(trained, Headline, Unmade, Events)
+    told = '<div class="wb-alert" role="alert">▲ \\d\\d:\\d\\d:\\d\\dZ Of somebody&#x27;s own: making it: ZeroDivision'
+    assert re.match(told, page.status.value)
+    traffic.send()
+    traffic.metrics.append(Event(kind="kept_out", reason="it was worse"))
+    page.pulse.tick += 1
+    headline, gap, events = page.panels
+    assert "✓ Healthy" in text(headline)
+    assert "it was worse" in text(events)
+    assert "could not be made" in text(gap)
+    assert anchor(Unmade.title) in gap.children[0].value
+    assert re.match(told, page.status.value)
+    assert len(page.status.troubles) == 1
 
 
 def test_a_refresh_draws_nothing_while_nothing_has_changed(trained, traffic):

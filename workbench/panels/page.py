@@ -16,7 +16,20 @@ from workbench.panels.desk import Desk
 from workbench.panels.lock import Lock
 from workbench.panels.pulse import Pulse
 from workbench.panels.sweep import Sweep
+from workbench.panels.view import View
 from workbench.settings import Settings
+
+
+class Gap(Panel):
+    """In the place of a panel that could not be made: the page's parts stay where they are."""
+
+    def __init__(self, desk: Desk, title: str) -> None:
+        self.title = title
+        super().__init__(desk)
+        self.body.value = tag("p", "This part could not be made, see above; a reload tries again.", "wb-quiet")
+
+    def show(self, view: View) -> None:
+        """Stays as it is."""
 
 
 class Page(W.VBox):
@@ -43,7 +56,7 @@ class Page(W.VBox):
         self.desk = Desk(settings, self.lock, run)
         self.pulse = Pulse(interval=round(settings.pages.refresh_s * 1_000))
         self.status = Status()
-        self.panels = [panel(self.desk) for panel in panels]
+        self.panels = [self._made(panel) for panel in panels]
         # Those that the last tick had no time for.
         self._left: list[Panel] = []
         self._sweep = Sweep()
@@ -53,6 +66,12 @@ class Page(W.VBox):
         self.add_class("wb")
         self.pulse.observe(self._tick, "tick")
         self.refresh()
+
+    def _made(self, panel: type[Panel]) -> Panel:
+        """A panel; what cannot be made leaves a gap and a line in the status, and the others alone."""
+        with self.status.guard(f"{panel.title or 'Headline'}: making it"):
+            return panel(self.desk)
+        return Gap(self.desk, panel.title)
 
     def arranged(self) -> Sequence[W.Widget]:
         """Where the panels stand."""
