@@ -100,7 +100,9 @@ def workspace(_regression, tmp_path_factory):
     root = tmp_path_factory.mktemp("browser") / "ws"
     shutil.copytree(_regression.root, root)
     toml = (root / "workbench.toml").read_text()
-    (root / "workbench.toml").write_text(f"{toml}\n[pages]\nrefresh_s = 0.5\ndashboard_port = {free_port()}\n")
+    pages = f"[pages]\nrefresh_s = 0.5\ndashboard_port = {free_port()}\n"
+    quick = '[backtest]\ndata = "trips.csv"\nensemble = 0.05\n'
+    (root / "workbench.toml").write_text(f"{toml}\n{pages}{quick}")
     settings = load_settings(root)
     clock = Clock()
     metrics, versions = MetricsStore.of(settings, clock), VersionStore(settings.versions_dir)

@@ -1,4 +1,4 @@
-"""One visit: look, unlock, retrain, switch, roll back."""
+"""One visit: look, unlock, retrain, switch, roll back, play a backtest."""
 
 import pytest
 from playwright.sync_api import expect
@@ -82,3 +82,16 @@ def test_an_operator_retrains_and_sees_it_begin_and_end(visited, site):
     expect(page.get_by_text("retraining (dashboard: by request)")).to_be_visible(timeout=SOON)
     expect(page.get_by_text("✓ retrain done: third is published")).to_be_visible(timeout=SOON)
     expect(page.locator("tr", has_text="third").first).to_be_visible()
+
+
+def test_an_operator_plays_a_backtest_and_sees_what_came_of_it(visited, site):
+    page = visited
+    backtest = panel(page, "Backtest: would this policy have helped?")
+    expect(backtest.get_by_role("button", name="Run the backtest")).to_be_hidden()
+    unlock(page, site.token)
+    backtest.get_by_label("beside the settings in force").uncheck()
+    backtest.get_by_role("button", name="Run the backtest").click()
+    expect(backtest.get_by_role("progressbar", name="Backtest")).to_be_visible()
+    expect(backtest.get_by_text("✓ the backtest is done")).to_be_visible(timeout=SOON)
+    expect(backtest.get_by_role("img", name="mae over event time, 2026-01-04 to 2026-01-17")).to_be_visible()
+    expect(backtest.get_by_role("row", name="never")).to_be_visible()
