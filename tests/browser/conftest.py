@@ -169,8 +169,8 @@ def new_page(browser, request):
     looked at, in a folder that git ignores."""
     opened, tried = [], []
 
-    def open_page(width=1280, height=2400):
-        page = browser.new_page(viewport={"width": width, "height": height})
+    def open_page(width=1280, height=2400, **context):
+        page = browser.new_page(viewport={"width": width, "height": height}, **context)
         page.set_default_timeout(SOON)
         opened.append(page)
         tried.append(keep_at_home(page))

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.visits import TOO_WIDE, unlock, visit
+from tests.browser.visits import TOO_WIDE, luminance, unlock, visit
 
 pytestmark = pytest.mark.browser
 # What can be reached: a hidden field is none of it.
@@ -30,6 +30,22 @@ def test_axe_finds_nothing_serious_locked_or_unlocked(page, site, theme):
     unlock(page, site.token)
     expect(page.get_by_role("button", name="Roll back")).to_be_visible()
     assert serious(page) == []
+
+
+def test_without_a_theme_in_the_address_the_page_follows_the_system_and_with_one_it_does_not(new_page, site):
+    page = new_page(color_scheme="dark")
+    visit(page, site.url)
+    card, offered = page.locator(".wb-panel").first, page.locator(".wb-theme")
+    assert luminance(card, "background-color") < 0.5 < luminance(card, "color")
+    expect(offered).to_have_text("Light")
+    assert serious(page) == []
+    page.emulate_media(color_scheme="light")
+    expect(offered).to_have_text("Dark")
+    assert luminance(card, "background-color") > 0.5 > luminance(card, "color")
+    page.emulate_media(color_scheme="dark")
+    offered.click()
+    expect(offered).to_have_text("Dark")
+    assert luminance(card, "background-color") > 0.5 > luminance(card, "color")
 
 
 def test_every_control_is_reached_by_the_keyboard_alone(page, site):

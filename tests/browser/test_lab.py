@@ -1,7 +1,6 @@
 """JupyterLab as `up` starts it: it opens on the first notebook, whose links lead on, also under a base URL."""
 
 import os
-import re
 import shutil
 import subprocess
 import urllib.request
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import free_port, send_traffic, until_it_answers
-from tests.browser.visits import SOON, TOO_WIDE, panel, unlock
+from tests.browser.visits import SOON, TOO_WIDE, luminance, panel, unlock
 from tests.conftest import Clock
 from tests.processes import serving
 from workbench.cli.pages import lab_process
@@ -156,9 +155,3 @@ def test_a_notebook_slides_hears_news_beside_another_viewer_and_fits_dark_and_ph
     page.wait_for_function(f"({TOO_WIDE})().length == 0")
     page.get_by_role("button", name="As set").click()
     expect(page.get_by_text("an effect counts from 0.1 sd of the mean")).to_be_visible()
-
-
-def luminance(shown, which):
-    """From 0 (black) to 1 (white)."""
-    told = shown.evaluate("(e, which) => getComputedStyle(e).getPropertyValue(which)", which)
-    return sum(float(part) for part in re.findall(r"[\d.]+", told)[:3]) / 3 / 255

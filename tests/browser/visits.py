@@ -1,5 +1,6 @@
 """What a visitor of the dashboard does."""
 
+import re
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
@@ -51,3 +52,9 @@ def panel(page, title):
 def kernel_of(page):
     """The id of the kernel behind a page of Voila."""
     return page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
+
+
+def luminance(shown, which):
+    """Of a colour of an element: from 0 (black) to 1 (white)."""
+    told = shown.evaluate("(e, which) => getComputedStyle(e).getPropertyValue(which)", which)
+    return sum(float(part) for part in re.findall(r"[\d.]+", told)[:3]) / 3 / 255

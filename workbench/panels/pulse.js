@@ -8,16 +8,22 @@ function nameMain() {
 }
 
 function offerTheme(el) {
-  // JupyterLab has a theme of its own; Voila takes it from the address.
-  if (!document.getElementById("rendered_cells")) return;
-  const address = new URL(window.location.href);
-  const dark = address.searchParams.get("theme") === "dark";
+  // JupyterLab has a theme of its own; Voila takes it from the address, and where that names none, from the system.
+  if (!document.getElementById("rendered_cells")) return () => {};
   const link = document.createElement("a");
-  address.searchParams.set("theme", dark ? "light" : "dark");
-  link.href = address.href;
+  const offer = () => {
+    const address = new URL(window.location.href);
+    const dark = document.body.dataset.jpThemeLight === "false";
+    address.searchParams.set("theme", dark ? "light" : "dark");
+    link.href = address.href;
+    link.textContent = dark ? "Light" : "Dark";
+  };
+  const seen = new MutationObserver(offer);
+  seen.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
   link.className = "wb-theme";
-  link.textContent = dark ? "Light" : "Dark";
   el.append(link);
+  offer();
+  return () => seen.disconnect();
 }
 
 function nameProgress(root) {
@@ -79,7 +85,7 @@ export default {
     reload.textContent = "Reload";
     reload.onclick = () => window.location.reload();
     el.append(light, banner);
-    offerTheme(el);
+    const themeOffered = offerTheme(el);
     let answered = "";
     const show = () => {
       const since = SENT.get(uid) || 0;
@@ -113,6 +119,7 @@ export default {
     nameMain();
     return () => {
       clearInterval(timer);
+      themeOffered();
       model.off("change:pong", heard);
     };
   },
