@@ -47,7 +47,7 @@ check: lint ## lint, types, import contracts, quick tests and doctests
 	$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow and not browser"
 
 notebooks: setup ## run every notebook and compare what it says with what it said
-	$(BIN)/python -m pytest -q $(PARALLEL) --nbval $(filter-out notebooks/dashboard.ipynb,$(wildcard notebooks/*.ipynb)) --nbval-current-env \
+	TQDM_DISABLE=1 $(BIN)/python -m pytest -q $(PARALLEL) --nbval $(filter-out notebooks/dashboard.ipynb,$(wildcard notebooks/*.ipynb)) --nbval-current-env \
 	  --nbval-sanitize-with=notebooks/sanitize.cfg --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 -p no:cacheprovider
 
 test: lint ## everything: also real processes, notebooks, and the dashboard in Chromium where one is found

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
+from tests.panels.conftest import Traffic
 from workbench import Workbench
 from workbench.bars import Bar
+from workbench.monitor import ModelMonitor
 
 
 class Terminal(io.StringIO):
@@ -42,6 +44,35 @@ def test_a_bar_that_counts_further_than_was_said_grows(monkeypatch):
     with Bar(mininterval=0) as bar:
         bar.step("growing", 5, 4)
     assert "5/5" in terminal.getvalue()
+
+
+def test_whoever_has_silenced_tqdm_sees_no_bar(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with Bar("steps", mininterval=0) as bar:
+        bar.to(1, 2)
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize("asked", ["check", "whatif", "compare"])
+def test_what_may_take_a_while_has_a_bar_once_it_does(trained, monkeypatch, asked):
+    bench, terminal = Workbench(trained), Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("workbench.workspace.AT_ONCE_S", 0.0)
+    Traffic(trained).send()
+    terminal.truncate(0)
+    getattr(bench, asked)(*{"check": (), "whatif": ("first",), "compare": ("first", "first")}[asked])
+    assert "%|" in terminal.getvalue() or "0it" in terminal.getvalue()
+
+
+def test_the_steps_of_a_check_are_told_in_order(trained):
+    traffic = Traffic(trained)
+    live, heard = traffic.versions.load("first"), []
+    traffic.send()
+    ModelMonitor(traffic.metrics, traffic.settings).check(live, progress=lambda *step: heard.append(step))
+    assert [step[1:] for step in heard] == [(done, 5) for done in range(5)]
+    assert heard[1][0] == "the model's view"
 
 
 @pytest.mark.slow

@@ -64,7 +64,19 @@ ASKED = {
     "backtest": lambda wb: a_result(),
     "course": lambda wb: a_result().policies[0],
 }
-FRAMES = ["evaluation", "drift", "performance", "comparison", "side by side", "what-if", "doctor", "backtest", "course"]
+FRAMES = [
+    "status",
+    "version",
+    "evaluation",
+    "drift",
+    "performance",
+    "comparison",
+    "side by side",
+    "what-if",
+    "doctor",
+    "backtest",
+    "course",
+]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +147,19 @@ def test_a_frame_holds_the_figures_of_the_record(wb):
     assert (mae["low"], mae["high"]) == check.performance.intervals["mae"]
     assert mae["holdout"] == check.performance.baseline["mae"]
     assert check.to_frame().set_index("part").loc["service", "state"] == "insufficient"
+    assert wb.status().to_frame().equals(check.to_frame())
+    made = wb.version()
+    assert dict(made.to_frame()[["metric", "value"]].values) == made.metrics
+    assert dict(made.to_frame()[["metric", "champion"]].values) == {
+        **dict.fromkeys(made.metrics),
+        **made.champion_metrics,
+    }
+
+
+def test_without_a_check_the_frame_of_a_status_has_no_row(trained):
+    frame = Workbench(trained).status().to_frame()
+    assert list(frame.columns) == ["part", "state", "sentence"]
+    assert len(frame) == 0
 
 
 def test_what_people_wrote_is_escaped(wb):

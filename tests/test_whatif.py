@@ -16,10 +16,13 @@ from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.paired import agreement, measure
+from workbench.records import utc_now
 from workbench.retrainer import ModelRetrainer
 from workbench.scores import sample
 from workbench.settings import with_values
+from workbench.side_by_side import side_by_side
 from workbench.version_store import VersionStore
+from workbench.whatif import whatif
 from workbench.workspace import Workbench
 
 NEWER = "2026-03-01"
@@ -213,3 +216,22 @@ def test_a_paired_interval_is_as_wide_as_the_standard_error_says_and_holds_the_t
     assert held >= stats.binom.ppf(0.001, len(wide), 0.95)
     # Stretches of neighbours at the ends of 150 rows come up less often, which makes it a little narrower.
     assert 0.85 < np.mean(wide) < 1.05
+
+
+def test_each_step_of_a_question_is_told_in_order(trained, monkeypatch):
+    monkeypatch.setattr("workbench.asking.BATCH", 50)
+    bench, heard = second(trained), []
+    traffic(bench)
+    told = {"progress": lambda *step: heard.append(step)}
+    whatif(bench.settings, bench.metrics, bench.versions, "second", **told)
+    assert heard == [
+        ("loading second", 0, 120),
+        *(("asking second", done, 120) for done in (0, 50, 100)),
+        ("timing second", 120, 120),
+        ("comparing", 120, 120),
+    ]
+    heard.clear()
+    side_by_side(bench.settings, bench.metrics, bench.versions, "first", "second", n=60, now=utc_now(), **told)
+    assert [done for _, done, _ in heard] == [0, 0, 50, 60, 60, 60, 110, 120, 120]
+    assert {total for *_, total in heard} == {120}
+    assert heard[-1][0] == "comparing"

@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from workbench.answers import Answers
+from workbench.bars import Progress, silent
 from workbench.blocks import seen_until
 from workbench.candidates import TIMED_ROWS, timed
 from workbench.contest import Contest
@@ -85,8 +86,8 @@ def check_question(version: Metadata, settings: Settings) -> None:
         )
 
 
-def ask(version: LoadedVersion, rows: Sequence[Prediction]) -> Asked:
-    """A version about the inputs of recorded predictions.
+def ask(version: LoadedVersion, rows: Sequence[Prediction], progress: Progress = silent) -> Asked:
+    """A version about the inputs of recorded predictions; `progress` hears of each batch.
 
     Raises
     ------
@@ -96,19 +97,21 @@ def ask(version: LoadedVersion, rows: Sequence[Prediction]) -> Asked:
     _check_inputs(version, rows)
     # Threads that wait for each other take many times as long beside a service that answers.
     with threadpool_limits(1):
-        return _ask(version, rows)
+        return _ask(version, rows, progress)
 
 
-def _ask(version: LoadedVersion, rows: Sequence[Prediction]) -> Asked:
+def _ask(version: LoadedVersion, rows: Sequence[Prediction], progress: Progress) -> Asked:
     predictions: list[Label] = []
     probabilities: list[dict[str, float]] = []
     took = 0.0
     for start in range(0, len(rows), BATCH):
+        progress(f"asking {version.id}", start, len(rows))
         begun = time.perf_counter()
         said = _say(version, rows[start : start + BATCH])
         took += time.perf_counter() - begun
         predictions += said.predictions
         probabilities += said.probabilities or []
+    progress(f"timing {version.id}", len(rows), len(rows))
     single = [rows[-1 - i % len(rows)].inputs for i in range(TIMED_ROWS)]
     return Asked(
         said=Said(predictions, probabilities),

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+
+# What is over by then needs no bar.
+AT_ONCE_S = 1.0
+Progress = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
 
 
 class Bar:
@@ -14,7 +24,9 @@ class Bar:
     ----------
     desc : str
     **options
-        As tqdm takes them.
+        As tqdm takes them; `delay` (seconds) is for what is mostly over at once.
+
+    `TQDM_DISABLE` in the environment silences all of them, as it does tqdm's own.
     """
 
     def __init__(self, desc: str = "", **options: Any) -> None:
@@ -23,6 +35,7 @@ class Bar:
         notebook = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
         # Our steps are few: each may be drawn.
         told = {"leave": False, "miniters": 1, "disable": not (notebook or sys.stderr.isatty()), **options}
+        told["disable"] |= bool(os.environ.get("TQDM_DISABLE"))
         self._bar = tqdm(desc=desc, file=sys.stderr, **told)
 
     def to(self, done: int, total: int) -> None:

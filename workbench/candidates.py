@@ -17,10 +17,11 @@ import pandas as pd
 
 from workbench import members
 from workbench.answers import Answers
+from workbench.bars import Progress
 from workbench.blocks import Blocks, recipes, seen_until, weights
 from workbench.compiling import fastest
 from workbench.contest import MIB, Speed
-from workbench.ensemble import Fit, Progress, answer_frame, build, parameters, takes_weights
+from workbench.ensemble import Fit, answer_frame, build, parameters, takes_weights
 from workbench.errors import CorruptVersion, DataError, UnknownVersion
 from workbench.features import comparable, to_rows
 from workbench.loaded_version import LoadedVersion

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from workbench.bars import Progress, silent
 from workbench.drift_rules import LOOKS
 from workbench.evaluation import (
     DriftResult,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # Of a window, how much is one entry of the estimate's track record, and of how many such entries it is made.
 PART, PARTS = 4, 12
+# Of a check, as its progress is told.
+STEPS = 5
 
 
 def evaluate(
@@ -46,6 +49,7 @@ def evaluate(
     conflict: int = 0,
     expired: int = 0,
     earlier: Sequence[Evaluation] = (),
+    progress: Progress = silent,
 ) -> Evaluation:
     """Check a window.
 
@@ -66,6 +70,7 @@ def evaluate(
         Actuals that were not taken.
     earlier : evaluations of this version, oldest first
         Those of rows before this window tell what its values were when they were right.
+    progress : callable (stage, done, total)
     """
     # Here, and not above: who records and never checks, such as a worker, needs neither pandas nor scipy.
     from workbench import drift, performance_check, profiles
@@ -82,19 +87,23 @@ def evaluate(
         rate = settings.monitor.false_alarm_rate * BUDGET["drift"]
         return drift.check(inputs, profile, limits=settings.drift, false_alarm_rate=rate, accepted=accepted, **how)
 
+    progress("the inputs", 0, STEPS)
     found = beside(
         reference, misfits=misfits, before=usual_before(history, own, live, earlier, settings.monitor.window)
     )
+    progress("the model's view", 1, STEPS)
     view = _model_view(own, inputs, found, model, settings)
     # What moves the predictions most is told first.
     weighed = drift.backed(found.features, view.impacts, settings.drift.min_impact)
     found = drift.summarise(weighed, n=found.n, level=found.level, first=[i.feature for i in view.impacts])
+    progress("the window before", 2, STEPS)
     before = _before(recorded, own, settings.monitor.window)
     previous = DriftResult(state="insufficient", sentence="insufficient: no predictions before this window", n=len(own))
     if before:
         frame, _ = window_frame([p.inputs for p in before], live.schema)
         # What is broken is said once, by the first; this one says whether values still move.
         previous = drift.slim(beside(profiles.like(frame, reference), signs=False))
+    progress("performance", 3, STEPS)
     quality = performance_check.check(
         history,
         actuals,
@@ -108,6 +117,7 @@ def evaluate(
         expired=expired,
     )
     times = sorted(p.event_time for p in own)
+    progress("the estimate", 4, STEPS)
     return Evaluation(
         version=live.id,
         n=len(own),

@@ -22,20 +22,16 @@ from sklearn.utils.validation import has_fit_parameter
 
 from workbench import members
 from workbench.answers import Answers, plain
+from workbench.bars import Progress, silent
 from workbench.errors import SettingsError
 from workbench.features import to_frame
 from workbench.functions import import_function
 from workbench.records import Label, Schema, Task
 from workbench.scores import label_text
 
-Progress = Callable[[str, int, int], None]
 # (estimator, X, y, progress, weights) -> fitted, as `fit` does it.
 Fit = Callable[..., Any]
 RARE = 10
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def build(

@@ -15,6 +15,7 @@ import msgspec
 
 from workbench import traffic
 from workbench.answers import Answers
+from workbench.bars import Progress, silent
 from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import Evaluation, ServiceResult
@@ -242,7 +243,7 @@ class ModelMonitor:
             version=version,
         )
 
-    def check(self, live: Reference, since: str = "") -> Evaluation:
+    def check(self, live: Reference, since: str = "", progress: Progress = silent) -> Evaluation:
         """Look at the window once and write down the evaluation; the same records give the same one.
 
         Parameters
@@ -252,6 +253,7 @@ class ModelMonitor:
             estimate without actuals are `insufficient`.
         since : ISO text, optional
             When it went live: of an earlier time as the live version nothing is judged.
+        progress : callable (stage, done, total)
         """
         now = self._last_told()
         accepted = self.store.actuals()
@@ -269,6 +271,7 @@ class ModelMonitor:
                 conflict=len({r.prediction_id for r in refused if r.why == "conflict"} | conflicting(accepted)),
                 expired=len({r.prediction_id for r in refused if r.why == "expired"}),
                 earlier=[e for e in self.store.evaluations() if e.version == live.id],
+                progress=progress,
             )
         )[0]
 

@@ -6,13 +6,16 @@ Times are UTC text with microseconds and `Z`, so that they sort as they read; du
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from workbench.compilation import Compilation
 from workbench.errors import DataError
 from workbench.show import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Task = Literal["regression", "classification"]
 Kind = Literal["numeric", "boolean", "categorical"]
@@ -273,6 +276,13 @@ class Metadata(Shown, msgspec.Struct, frozen=True, kw_only=True):
     libraries: dict[str, str]
     parent: str | None = None
     notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a metric on the rows of its gate: of this version, and of the one that was live there."""
+        import pandas as pd
+
+        rows = [(name, value, self.champion_metrics.get(name)) for name, value in self.metrics.items()]
+        return pd.DataFrame(rows, columns=("metric", "value", "champion"))
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,10 +18,11 @@ from threadpoolctl import threadpool_limits
 from workbench import candidates as candidates_of
 from workbench import level, own_metrics, performance_check
 from workbench.admission import Admission, Outcome, Promote
+from workbench.bars import Progress, silent
 from workbench.blocks import Blocks, cut, recipes, seen_until
 from workbench.candidates import Candidate, refitted
 from workbench.contest import Contest
-from workbench.ensemble import Fit, Progress, fit, silent
+from workbench.ensemble import Fit, fit
 from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
 from workbench.libraries import libraries
 from workbench.loaded_version import LoadedVersion

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import ensemble
-from workbench.ensemble import Progress, silent
+from workbench.bars import Progress, silent
 
 
 class SharedFits:

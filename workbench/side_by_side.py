@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from workbench.asking import ask, check_question, check_rows, last_rows, learnt, paired, tolerated
+from workbench.bars import Progress, silent
 from workbench.comparison import compare
 from workbench.differences import differences
 from workbench.errors import DataError
@@ -27,6 +28,7 @@ def side_by_side(
     *,
     n: int | None = None,
     now: datetime,
+    progress: Progress = silent,
 ) -> SideBySide:
     """Set two versions beside each other.
 
@@ -35,6 +37,7 @@ def side_by_side(
     n : int, optional
         About how many recorded inputs both are asked, from 1 to `history`; default: a window.
     now : aware datetime
+    progress : callable (stage, done, total)
 
     Raises
     ------
@@ -47,7 +50,7 @@ def side_by_side(
     same, sentence = None, ""
     check_rows(metrics, n)
     try:
-        same, sentence = _same_inputs(settings, metrics, versions, first, second, n)
+        same, sentence = _same_inputs(settings, metrics, versions, first, second, n, progress)
     except DataError as error:
         sentence = f"not asked about the same inputs: {error}"
     traffic = compare(settings, metrics, versions, now=now)
@@ -63,12 +66,25 @@ def side_by_side(
 
 
 def _same_inputs(
-    settings: Settings, metrics: MetricsStore, versions: VersionStore, a: Metadata, b: Metadata, n: int | None
+    settings: Settings,
+    metrics: MetricsStore,
+    versions: VersionStore,
+    a: Metadata,
+    b: Metadata,
+    n: int | None,
+    progress: Progress,
 ) -> tuple[SameInputs, str]:
     check_question(a, settings)
     check_question(b, settings)
     rows = last_rows(metrics, n)
-    ours, theirs = (ask(versions.load(m.version_id), rows) for m in (a, b))
+    both = 2 * len(rows)
+    asked = []
+    for m, before in ((a, 0), (b, len(rows))):
+        progress(f"loading {m.version_id}", before, both)
+        version = versions.load(m.version_id)
+        asked.append(ask(version, rows, _after(before, both, progress)))
+    ours, theirs = asked
+    progress("comparing", both, both)
     actuals, seen = first_of_each(metrics.actuals()), learnt(rows, [a, b], metrics.events())
     labelled = np.array([p.id in actuals for p in rows], dtype=bool)
     tolerance, why = tolerated([a, b], settings)
@@ -87,3 +103,8 @@ def _same_inputs(
         batch_row_ms=(ours.batch_row_ms, theirs.batch_row_ms),
     )
     return found, f"{alike.sentence}; {met.sentence if met else 'no actual of these rows is known yet'}"
+
+
+def _after(before: int, total: int, progress: Progress) -> Progress:
+    """Progress that goes on from `before`, to another total."""
+    return lambda stage, done, _: progress(stage, before + done, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from workbench.show.sheet import Cell, Sheet, Table, clock, many, verdict
 from workbench.show.sheets import sheet_of
 from workbench.steering import stand
 from workbench.version_store import VersionStore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LATELY = 8
 
@@ -56,6 +60,12 @@ class Status(Shown, msgspec.Struct, frozen=True, kw_only=True):
         if self.check is None:
             return "the live version has not been checked yet"
         return overall(self.check)[1]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a part of the last check: its verdict and its sentence; without a check, no row."""
+        import pandas as pd
+
+        return self.check.to_frame() if self.check else pd.DataFrame(columns=("part", "state", "sentence"))
 
 
 def status(settings: Settings, metrics: MetricsStore, versions: VersionStore, jobs: Jobs) -> Status:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from workbench.asking import Said, ask, check_question, last_rows, learnt, paired, tolerated
+from workbench.bars import Progress, silent
 from workbench.errors import CorruptVersion, DataError, UnknownVersion
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.paired import agreement, alike
@@ -29,6 +30,7 @@ def whatif(
     *,
     n: int | None = None,
     most: int = MOST,
+    progress: Progress = silent,
 ) -> WhatIf:
     """Ask a version about the last recorded inputs.
 
@@ -38,6 +40,7 @@ def whatif(
         How many rows, from 1 to `history`; default: a window. Where fewer are on record, those.
     most : int
         How many of the rows that change most are told, from 0 to 100.
+    progress : callable (stage, done, total)
 
     Raises
     ------
@@ -49,9 +52,11 @@ def whatif(
         raise DataError(f"most = {most}: it takes 0 to {MOST_ALLOWED} rows")
     check_question(versions.metadata(version_id), settings)
     rows = last_rows(metrics, n)
+    progress(f"loading {version_id}", 0, len(rows))
     version = versions.load(version_id)
-    asked = ask(version, rows)
+    asked = ask(version, rows, progress)
     was = Said([p.output for p in rows], [p.probabilities for p in rows])
+    progress("comparing", len(rows), len(rows))
     actuals, events = first_of_each(metrics.actuals()), metrics.events()
     seen = learnt(rows, [version.metadata], events)
     either = seen | _learnt_by_who_answered(rows, versions, events)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from workbench import switching
-from workbench.bars import Bar
+from workbench.bars import AT_ONCE_S, Bar
 from workbench.errors import UnknownVersion, WorkbenchError
 from workbench.jobs import OPEN, Job, Jobs
 from workbench.metrics_store import MetricsStore
@@ -156,7 +156,8 @@ class Workbench:
     def check(self) -> Evaluation:
         """Look at the live version's window now, and write the evaluation down."""
         live = self._live()
-        return self.monitor.check(self.versions.load(live.version_id), live.activated_at)
+        with Bar(f"loading {live.version_id}", delay=AT_ONCE_S) as bar:
+            return self.monitor.check(self.versions.load(live.version_id), live.activated_at, bar.step)
 
     def _live(self) -> Pointer:
         live = self.versions.live()
@@ -243,7 +244,8 @@ class Workbench:
             raise WorkbenchError("name two versions to compare, or none for all of them")
         from workbench.side_by_side import side_by_side
 
-        return side_by_side(self.settings, self.metrics, self.versions, a, b, n=n, now=utc_now())
+        with Bar(delay=AT_ONCE_S) as bar:
+            return side_by_side(self.settings, self.metrics, self.versions, a, b, n=n, now=utc_now(), progress=bar.step)
 
     def whatif(self, version_id: str, n: int | None = None, *, most: int = 10) -> WhatIf:
         """What a version would have said to the last `n` recorded inputs (default: a window).
@@ -252,7 +254,8 @@ class Workbench:
         """
         from workbench.whatif import whatif
 
-        return whatif(self.settings, self.metrics, self.versions, version_id, n=n, most=most)
+        with Bar(delay=AT_ONCE_S) as bar:
+            return whatif(self.settings, self.metrics, self.versions, version_id, n=n, most=most, progress=bar.step)
 
     def doctor(self) -> Examination:
         """Look over everything in the workspace: what is wrong, where, and what to do; nothing is written."""

@@ -140,7 +140,7 @@ def passes(notebook: str, mutation: Mutation | None = None) -> bool:
             mutation.apply(root)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--nbval", *FLAGS]
         command += ["--nbval-sanitize-with=notebooks/sanitize.cfg", f"notebooks/{notebook}.ipynb"]
-        environment = {**os.environ, "PYTHONPATH": str(root)}
+        environment = {**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1"}
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return done.returncode == 0

@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 import psutil
 from pydantic import BaseModel
+from workbench.predictor import Predictor
 
 from tests.benchmarks.load import generate
 from tests.benchmarks.tables import Table
@@ -37,7 +38,6 @@ from workbench import stages
 from workbench.answers import Answers
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
-from workbench.predictor import Predictor
 from workbench.records import Prediction, Schema
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings

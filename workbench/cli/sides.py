@@ -29,6 +29,7 @@ def ask(
     aside: Aside = False,
 ) -> None:
     """What a version would have said to the recorded inputs: agreement, rows that change most, errors, time per row."""
+    from workbench.bars import AT_ONCE_S, Bar
     from workbench.metrics_store import MetricsStore
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
@@ -37,7 +38,8 @@ def ask(
     with beside(aside):
         settings = load_settings(context.obj)
         metrics, store = MetricsStore.of(settings), VersionStore(settings.versions_dir)
-        found = whatif(settings, metrics, store, version_id, n=rows, most=most)
+        with Bar(delay=AT_ONCE_S) as bar:
+            found = whatif(settings, metrics, store, version_id, n=rows, most=most, progress=bar.step)
         print_json(found) if as_json else _print_whatif(found)
 
 

@@ -92,10 +92,12 @@ def compare(
             return
         if a is None or b is None:
             raise WorkbenchError("name two versions to compare, or none for all of them")
+        from workbench.bars import AT_ONCE_S, Bar
         from workbench.cli.sides import print_sides
         from workbench.side_by_side import side_by_side
 
-        sides = side_by_side(settings, metrics, store, a, b, n=rows, now=utc_now())
+        with Bar(delay=AT_ONCE_S) as bar:
+            sides = side_by_side(settings, metrics, store, a, b, n=rows, now=utc_now(), progress=bar.step)
         print_json(sides) if as_json else print_sides(sides)
 
 

@@ -105,6 +105,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Check the live version now and write the evaluation down. Exit code 1 if something is in alarm."""
+    from workbench.bars import AT_ONCE_S, Bar
     from workbench.metrics_store import MetricsStore
     from workbench.monitor import ModelMonitor
     from workbench.settings import load_settings
@@ -123,7 +124,8 @@ def check(context: typer.Context, as_json: Json = False) -> None:
         # What can be checked without the model is checked; the record says that the rest could not be.
         print(f"error: {error}", file=sys.stderr)
         version = versions.reference(live.version_id)
-    evaluation = ModelMonitor(metrics, settings).check(version, live.activated_at)
+    with Bar(delay=AT_ONCE_S) as bar:
+        evaluation = ModelMonitor(metrics, settings).check(version, live.activated_at, bar.step)
     print_json(evaluation) if as_json else _print_evaluation(evaluation)
     if evaluation.alarms:
         raise typer.Exit(1)
