@@ -1,4 +1,4 @@
-"""What people told the automation: pause, pin, accept. Each is an event; what is in force is folded from the events."""
+"""What people told the automation: pause, pin, accept, decline; each an event, from which what is in force is folded."""
 
 from __future__ import annotations
 
@@ -70,6 +70,11 @@ def pin(metrics: MetricsStore, version_id: str | None, *, by: str, reason: str) 
     """Keep a version live: nothing switches away from it by itself; None ends that."""
     kind = "unpinned" if version_id is None else "pinned"
     return metrics.append(Event(kind=kind, reason=reason, version=version_id, by=by))[0]
+
+
+def decline(metrics: MetricsStore, version_id: str, *, by: str, reason: str) -> Event:
+    """A challenger that the gate kept out stays out: nobody is asked about it any more."""
+    return metrics.append(Event(kind="declined", reason=reason, version=version_id, by=by))[0]
 
 
 def accept(metrics: MetricsStore, feature: str, live: str | None, *, by: str, reason: str) -> Event:

@@ -18,7 +18,7 @@ from workbench.version_store import VersionStore
 
 COMMANDS = [
     *("train", "init", "serve", "up", "replay", "status", "check", "drill", "versions", "show", "activate", "rollback"),
-    *("token", "pause", "resume", "pin", "accept", "compare", "backtest", "suggest", "whatif"),
+    *("token", "pause", "resume", "pin", "accept", "decline", "compare", "backtest", "suggest", "whatif"),
     *("prune", "export", "import", "doctor", "bench"),
 ]
 
@@ -142,7 +142,7 @@ def test_a_drill_is_exit_code_0_if_it_fires_and_1_if_it_does_not(trained):
     assert "has km, stops, to" in run(trained, "drill", "wind", code=2)
 
 
-def test_switching_rolling_back_pinning_and_pausing(trained):
+def test_switching_rolling_back_pinning_pausing_and_declining(trained):
     run(trained, "train", "--version_id=second", "--promote=never")
     run(trained, "activate", "second", "--reason=try")
     assert "first is live again" in run(trained, "rollback")
@@ -150,8 +150,11 @@ def test_switching_rolling_back_pinning_and_pausing(trained):
     run(trained, "pin", "--off")
     run(trained, "pause")
     run(trained, "resume")
+    assert "first stays out: too slow" in run(trained, "decline", "first", "--reason=too slow")
+    assert "second is live" in run(trained, "decline", "second", code=2)
+    assert "no version" in run(trained, "decline", "third", code=2)
     kinds = [e.kind for e in MetricsStore.of(trained).events()]
-    assert kinds[-7:] == ["switched", "rolled_back", "switched", "pinned", "unpinned", "paused", "resumed"]
+    assert kinds[-8:] == ["switched", "rolled_back", "switched", "pinned", "unpinned", "paused", "resumed", "declined"]
     assert VersionStore(trained.versions_dir).live_id() == "second"
 
 

@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `pin`, `accept`: what people tell the automation."""
+"""`pause`, `resume`, `pin`, `accept`, `decline`: what people tell the automation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    for command in (pause, resume, pin, accept):
+    for command in (pause, resume, pin, accept, decline):
         app.command()(command)
 
 
@@ -80,6 +80,26 @@ def accept(
         raise WorkbenchError(f"{feature!r} is no feature of the live version; it has {', '.join(names) or 'none'}")
     event = steering.accept(_metrics(context), feature, live, by=by, reason=reason)
     print_json(event) if as_json else print(f"accepted {feature}: {reason}")
+
+
+def decline(
+    context: typer.Context,
+    version_id: Annotated[str, typer.Argument(help="As `versions` lists it.")],
+    reason: Reason = "by request",
+    as_json: Json = False,
+    by: By = "command line",
+) -> None:
+    """Leave out what the gate kept out: no page asks about it any more; `activate` still makes it live."""
+    from workbench import steering
+    from workbench.settings import load_settings
+    from workbench.version_store import VersionStore
+
+    versions = VersionStore(load_settings(context.obj).versions_dir)
+    versions.metadata(version_id)
+    if version_id == versions.live_id():
+        raise WorkbenchError(f"{version_id} is live; `rollback` or `activate` another version takes it away")
+    event = steering.decline(_metrics(context), version_id, by=by, reason=reason)
+    print_json(event) if as_json else print(f"{version_id} stays out: {reason}")
 
 
 def _metrics(context: typer.Context) -> MetricsStore:

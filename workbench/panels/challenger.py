@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import ipywidgets as W
-import traitlets as t
 
 from workbench.gate_plots import comparable, gate_intervals
 from workbench.panels.base import Markup, full_width, tag, visible
-from workbench.panels.deed import Deed, reason
+from workbench.panels.commands import Result
+from workbench.panels.deed import BY, Deed, failed, reason
 from workbench.panels.preview import preview
 from workbench.panels.switch import generation, switch
 from workbench.panels.view import View
@@ -22,6 +22,7 @@ WIDEST = 860
 # The end of an attempt, or a switch after it: what comes last tells whether there is something to decide.
 ENDS = {
     "kept_out": "✗ kept out",
+    "declined": "✗ stays out",
     "promoted": "★ promoted",
     "went_back": "◀ went back",
     "switched": "◆ switched",
@@ -40,9 +41,6 @@ class Challenger(W.HBox):
         Has the reason.
     """
 
-    # Events whose challenger somebody here has decided to keep out.
-    kept = t.Set()
-
     def __init__(self, deed: Deed, why: W.Text) -> None:
         self.deed, self.why = deed, why
         self.view: View | None = None
@@ -56,9 +54,8 @@ class Challenger(W.HBox):
 
     @property
     def waiting(self) -> Event | None:
-        """The event that kept a challenger out, if that is the last word and nobody here has decided."""
-        found = kept_out(self.view) if self.view is not None else None
-        return None if found is None or found.id in self.kept else found
+        """The event that kept a challenger out, if that is the last word."""
+        return kept_out(self.view) if self.view is not None else None
 
     def show(self, view: View) -> None:
         self.view = view
@@ -80,16 +77,18 @@ class Challenger(W.HBox):
         switch(self.deed, self.view, shown, why, "activate", version)
 
     def _keep(self) -> None:
-        waiting, view = self.waiting, self.view
-        if self.deed.refused() or waiting is None or view is None:
+        waiting = self.waiting
+        if self.deed.refused() or waiting is None or waiting.version is None:
             return
-        self.kept = {*self.kept, waiting.id}
-        self.show(view)
-        self.deed.say(f"✓ {waiting.version} stays out; {view.live.version_id if view.live else 'nothing'} is live")
+        # Nothing changes by it, and `activate` still makes it live: it is not asked back.
+        self.deed.start(self._kept, "decline", waiting.version, f"--reason={reason(self.why)}", f"--by={BY}")
+
+    def _kept(self, result: Result) -> None:
+        self.deed.say(failed(result) if result.code != 0 else f"✓ {result.output}")
 
 
 def kept_out(view: View) -> Event | None:
-    """What kept the last challenger out, if it is still there and has not gone live since."""
+    """What kept the last challenger out, if it is still there and nobody has decided since."""
     last = _last(view)
     live = view.live.version_id if view.live else None
     there = {m.version_id for m in view.versions} - {live}
@@ -110,7 +109,14 @@ def told(view: View) -> Markup:
 
 
 def _last(view: View) -> Event | None:
-    return next((e for e in reversed(view.events) if e.kind in ENDS), None)
+    """How the last attempt ended; of a challenger that was kept out, what a person made of it."""
+    declined: dict[str | None, Event] = {}
+    for event in reversed(view.events):
+        if event.kind == "declined":
+            declined.setdefault(event.version, event)
+        elif event.kind in ENDS:
+            return declined.get(event.version, event) if event.kind == "kept_out" else event
+    return None
 
 
 def _label(view: View) -> str:

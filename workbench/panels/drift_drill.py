@@ -46,7 +46,7 @@ class FireDrill(W.VBox):
         self.records, self.deed = records, desk.deed()
         self.choice = W.Dropdown(description="Input", options=())
         self.kind = W.Dropdown(description="Shift", options=())
-        self.size = W.FloatText(description="Size", step=0.1)
+        self.size = W.FloatText(description="Size", step=0.1, continuous_update=False)
         self.unit = W.HTML().add_class("wb-beside")
         self.start = W.Button(description="Fire drill", icon="fire")
         self.verdict = W.HTML()

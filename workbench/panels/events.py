@@ -32,6 +32,7 @@ WORDS = {
     "resumed": ("· resumed", ""),
     "pinned": ("‖ pinned", "wb-wait"),
     "unpinned": ("· pin ended", ""),
+    "declined": ("✗ stays out", "wb-wait"),
     "switched": ("◆ switched", ""),
 }
 

@@ -32,10 +32,12 @@ class Retrain(Panel):
     def __init__(self, desk: Desk) -> None:
         self.jobs, self.deed = desk.reader.jobs, desk.deed()
         settings = desk.settings
-        self.reason = W.Text(description="Reason", placeholder="kept with what is done")
+        self.reason = W.Text(description="Reason", placeholder="kept with what is done", continuous_update=False)
         self.recipe = W.Dropdown(description="Recipe", options=_choices(settings.retrain.recipes))
         self.ensemble = W.Dropdown(description="Ensemble", options=_choices(settings.ensembles))
-        self.version_id = W.Text(description="New id", placeholder="optional; default: the time")
+        self.version_id = W.Text(
+            description="New id", placeholder="optional; default: the time", continuous_update=False
+        )
         self.start = W.Button(description="Retrain", icon="refresh", tooltip="train a new version")
         self.progress = W.IntProgress(min=0, max=1, description="Training")
         self.stage = W.HTML()

@@ -28,7 +28,7 @@ class Switch(Section):
 
     def __init__(self, desk: Desk) -> None:
         self.view: View | None = None
-        self.reason = W.Text(description="Reason", placeholder="kept with what is done")
+        self.reason = W.Text(description="Reason", placeholder="kept with what is done", continuous_update=False)
         self.choice = W.Dropdown(description="Version", options=[])
         self.apply = W.Button(description="Switch to it", icon="exchange", tooltip="shows first what would change")
         self.back = W.Button(description="Roll back", icon="undo", tooltip="undoes the last switch, after a preview")
