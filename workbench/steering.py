@@ -1,4 +1,4 @@
-"""What people told the automation: pause, pin, accept, decline; each an event, from which what is in force is folded."""
+"""What people told the automation: pause, pin, accept, decline; each an event, and from these what is in force."""
 
 from __future__ import annotations
 

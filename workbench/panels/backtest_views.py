@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from workbench.backtest_plots import compared, over_time
-from workbench.backtest_result import BacktestResult, Course, Interval, Step
+from workbench.backtest_result import BacktestResult, Course, Step
 from workbench.panels.base import Markup, table, tag
 from workbench.panels.events import WORDS
 from workbench.plot_style import short_id, svg
-from workbench.show.sheet import clock, number
+from workbench.show.sheet import bounded, clock, number
 
 STEPS_SHOWN = 300
 REFUSED = ("✗ refused", "wb-wait")
@@ -82,7 +82,7 @@ def _done(result: BacktestResult) -> Markup:
     rows = [
         (
             tag("b", c.name) if c.kind == "policy" else c.name,
-            _bounded(c.value, c.interval),
+            bounded(c.value, c.interval),
             _share(c),
             *_counted(c),
             f"{c.fits} fits, {c.fit_s:.0f} s",
@@ -116,7 +116,3 @@ def _share(course: Course) -> str:
     if told is None or told.share is None:
         return "nothing to recover" if told else "–"
     return f"{told.share:z.0%}" + (f" ({told.interval[0]:z.0%} to {told.interval[1]:z.0%})" if told.interval else "")
-
-
-def _bounded(value: float | None, bounds: Interval | None) -> str:
-    return number(value) + (f" ({number(bounds[0], 3)} to {number(bounds[1], 3)})" if bounds else "")

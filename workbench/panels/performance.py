@@ -8,11 +8,12 @@ import ipywidgets as W
 
 from workbench.panels.base import Panel, full_width, row, table, tag
 from workbench.panels.desk import Desk
-from workbench.panels.performance_looks import LOOKS, bounded
+from workbench.panels.performance_looks import LOOKS
 from workbench.panels.view import View
 from workbench.plot_style import short_id
 from workbench.plots import error_over_time, svg
 from workbench.policy import SWITCHES
+from workbench.show.sheet import bounded
 
 # Not None: an ipywidgets choice of None shows nothing.
 ALL = ("all versions", "")

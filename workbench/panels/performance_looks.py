@@ -14,7 +14,7 @@ from workbench.panels.base import Markup, full_width, half_width, table, tag
 from workbench.panels.view import View
 from workbench.performance_result import PerformanceResult, Score
 from workbench.plot_style import short_id, svg
-from workbench.show.sheet import number
+from workbench.show.sheet import bounded
 
 SEGMENTS_SHOWN = 12
 PERIODS_SHOWN = 12
@@ -139,12 +139,3 @@ def _versions(result: PerformanceResult, version: str | None) -> Markup | None:
 def _value(part: Score, metric: str) -> str:
     told = bounded(part.metrics.get(metric), part.intervals.get(metric))
     return told + ", provisional" if part.provisional else told
-
-
-def bounded(value: float | None, bounds: tuple[float, float] | None) -> str:
-    """A figure with its interval.
-
-    >>> bounded(4.0, (3.5, 4.5)), bounded(None, None)
-    ('4 (3.5 to 4.5)', '–')
-    """
-    return f"{number(value)} ({number(bounds[0])} to {number(bounds[1])})" if bounds else number(value)

@@ -13,9 +13,10 @@ from workbench.panels.base import Markup, tag
 from workbench.panels.view import View
 from workbench.plot_style import short_id
 from workbench.records import ALARMING, State
+from workbench.show.checks import by_state
 from workbench.show.sheet import clock
 
-# state: glyph, word, class; never colour alone. The first one that any part is in is that of the whole.
+# state: glyph, word, class; never colour alone.
 STATES: dict[State, tuple[str, str, str]] = {
     "broken": ("✖", "broken data", "wb-bad"),
     "alarm": ("▲", "alarm", "wb-bad"),
@@ -47,17 +48,11 @@ def state_of(view: View) -> tuple[str, str, str, str]:
         return "○", "nothing live", "wb-wait", "no version is live"
     if view.current is None:
         return "○", "no check yet", "wb-wait", "the live version has not been checked yet"
-    named: dict[State, list[str]] = {}
-    for name, part in view.current.verdicts.items():
-        named.setdefault(part.state, []).append(PARTS.get(name, name))
-    # That the few values there are look sound is no health.
-    if named.get("ok") == ["data"]:
-        del named["ok"]
-    for state, (glyph, word, css) in STATES.items():
-        if state in named:
-            told = [s for s in STATES if s in named and s in ALARMING] or [state]
-            return glyph, word, css, "; ".join(SAID[s].format(", ".join(named[s])) for s in told)
-    return "○", "no check yet", "wb-wait", ""
+    named = by_state(view.current)
+    worst = next(iter(named))
+    told = [state for state in named if state in ALARMING] or [worst]
+    parts = (SAID[state].format(", ".join(PARTS.get(name, name) for name in named[state])) for state in told)
+    return *STATES[worst], "; ".join(parts)
 
 
 def state_line(view: View) -> Markup:

@@ -15,17 +15,19 @@ WORST_FIRST: tuple[State, ...] = ("broken", "alarm", "drift", "possible", "ok", 
 DRAWN, SEGMENTS = 8, 8
 
 
-def overall(check: Evaluation) -> tuple[State, str]:
-    """A check as a whole: the worst state of its parts, and what those in alarm say, or which parts are in that state.
+def by_state(check: Evaluation) -> dict[State, list[str]]:
+    """The parts of a check by the state they are in, the worst first.
 
     That the few values there are look sound is no health: the data alone are not enough for "ok".
     """
-    named: dict[State, list[str]] = {}
-    for name, part in check.verdicts.items():
-        named.setdefault(part.state, []).append(name)
-    if named.get("ok") == ["data"]:
-        del named["ok"]
-    state = next(s for s in WORST_FIRST if s in named)
+    named = {state: [n for n, part in check.verdicts.items() if part.state == state] for state in WORST_FIRST}
+    return {state: names for state, names in named.items() if names and (state, names) != ("ok", ["data"])}
+
+
+def overall(check: Evaluation) -> tuple[State, str]:
+    """A check as a whole: the worst state of its parts, and what those in alarm say, or which parts are in it."""
+    named = by_state(check)
+    state = next(iter(named))
     if check.alarms:
         return state, "; ".join(f"{name}: {sentence}" for name, sentence in check.alarms.items())
     return state, ", ".join(named[state])
