@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
+import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 
 from tests.conftest import make_workspace
+from workbench.cli import pages
 from workbench.cli.pages import lab_process, voila_process
 from workbench.tokens import maintenance_token, viewer_token
 
@@ -48,6 +52,22 @@ def test_jupyterlab_does_not_ask_to_fetch_news(settings):
     folder = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]
     told = json.loads((Path(folder) / "labconfig" / "page_config.json").read_text())
     assert told["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
+
+
+def test_an_installation_opens_on_the_first_notebook_too(settings, tmp_path, monkeypatch):
+    installed = tmp_path / "share"
+    shutil.copytree(pages.CHECKOUT / "notebooks", installed / "notebooks")
+    monkeypatch.setattr(pages, "CHECKOUT", tmp_path / "site-packages")
+    assert f"--ServerApp.root_dir={settings.root}" in lab_process(settings, "secret")[0]
+    monkeypatch.setattr(pages, "INSTALLED", installed)
+    argv, _ = lab_process(settings, "secret")
+    assert f"--ServerApp.root_dir={installed}" in argv
+    assert "--LabApp.default_url=/lab/tree/notebooks/0_start.ipynb" in argv
+
+
+def test_the_wheel_puts_the_notebooks_where_they_are_looked_for():
+    told = tomllib.loads((pages.CHECKOUT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert Path(sys.prefix) / told["shared-data"]["notebooks"] == pages.INSTALLED / "notebooks"
 
 
 def test_a_dashboard_for_other_machines_asks_for_a_token_that_is_on_no_command_line_and_in_no_served_file(tmp_path):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+# Where an installation has what a checkout has: pyproject.toml, shared-data.
+INSTALLED = Path(sys.prefix) / "share" / "model-workbench"
 TEMPLATES = CHECKOUT / "share" / "jupyter"
 START = "notebooks/0_start.ipynb"
 CELLS = ("from workbench import Workbench", "Workbench.open().dashboard()")
@@ -119,7 +121,7 @@ def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, st
         What the login page asks for; travels by the environment, since a command line can be read by everyone.
     """
     start = lab_start()
-    folder = CHECKOUT if start else settings.root
+    folder = _notebooks_in() or settings.root
     argv = [
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser"),
         f"--ServerApp.ip={settings.pages.host}",
@@ -142,8 +144,13 @@ def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, st
 
 
 def lab_start() -> str:
-    """The path of the first notebook in JupyterLab; empty for installations that have no notebooks."""
-    return f"/tree/{START}" if (CHECKOUT / START).is_file() else ""
+    """The path of the first notebook in JupyterLab; empty where there are no notebooks."""
+    return f"/tree/{START}" if _notebooks_in() else ""
+
+
+def _notebooks_in() -> Path | None:
+    """The folder that holds `notebooks/`."""
+    return next((folder for folder in (CHECKOUT, INSTALLED) if (folder / START).is_file()), None)
 
 
 def _templates() -> dict[str, str]:
