@@ -18,11 +18,12 @@ from workbench.answers import Answers
 from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import DriftResult, Evaluation
+from workbench.instances import InstanceReader, Instances
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.monitor import ModelMonitor
 from workbench.performance_result import PerformanceResult
-from workbench.records import Pointer, Prediction, Request, Value, utc_text
+from workbench.records import Pointer, Request, Value, utc_text
 from workbench.rows import problems
 from workbench.sections import BUDGET
 from workbench.settings import Settings
@@ -72,20 +73,20 @@ def predicting(served: ServedVersion, rows: Sequence[Row], scratch: ModelMonitor
     from workbench.ensemble import answer
 
     stage = partial(timed, budget_s=budget_s)
-    turn, batch, latest = cycle(rows), _batch(rows), scratch.latest()
+    schema, turn, batch = served.schema, cycle(rows), _batch(rows)
+    reader = InstanceReader(schema)
     bodies = cycle([msgspec.json.encode({"instances": [row]}) for row in rows])
-    said, schema = served.predictor.answer(rows[:1]), served.schema
+    said, asked = served.predictor.answer(rows[:1]), cycle([Instances([row]) for row in rows])
     told = {
         "predictions": said.predictions,
-        "prediction_ids": [p.id for p in _record(scratch, served, rows[:1], said)],
+        "prediction_ids": _record(scratch, served, next(asked), said),
         "model_version": served.id,
     }
     estimator = served.predictor.estimator()
     return [
-        stage("decode the body", lambda: msgspec.json.decode(next(bodies))),
-        stage("check the row", lambda: problems(next(turn), schema, latest)),
+        stage("decode and check the body", lambda: reader.read(next(bodies), scratch.latest)),
         stage("encode and ask the model", lambda: served.predictor.answer([next(turn)])),
-        stage("record it", lambda: _record(scratch, served, [next(turn)], said)),
+        stage("record it", lambda: _record(scratch, served, next(asked), said)),
         stage("write the answer", lambda: msgspec.json.encode(told)),
         stage(f"the model, {BATCH} rows", lambda: served.predictor.answer(batch)),
         stage("scikit-learn, 1 row", lambda: answer(estimator, schema, [next(turn)])),
@@ -96,13 +97,13 @@ def predicting(served: ServedVersion, rows: Sequence[Row], scratch: ModelMonitor
 def recording(served: ServedVersion, rows: Sequence[Row], scratch: ModelMonitor, budget_s: float) -> list[Stage]:
     """What is written down: a prediction, a batch of them, a request; and the window as it is read afterwards."""
     stage = partial(timed, budget_s=budget_s)
-    turn, batch = cycle(rows), _batch(rows)
-    one, many = served.predictor.answer(rows[:1]), served.predictor.answer(batch)
+    turn, batch = cycle([Instances([row]) for row in rows]), Instances(_batch(rows))
+    one, many = served.predictor.answer(rows[:1]), served.predictor.answer(batch.rows)
     request = Request(path="/predict", status=200, rows=1, version=served.id, response_s=0.001, latency_s=0.001)
     return [
-        stage("a prediction", lambda: _record(scratch, served, [next(turn)], one)),
+        stage("a prediction", lambda: _record(scratch, served, next(turn), one)),
         stage(f"{BATCH} predictions", lambda: _record(scratch, served, batch, many)),
-        stage("a request", lambda: scratch.store.append(request)),
+        stage("a request", lambda: scratch.store.put(Request, (request,))),
         stage("the window, read anew", lambda: MetricsStore.of(scratch.settings).window()),
     ]
 
@@ -162,19 +163,12 @@ def scratch_monitor(settings: Settings, folder: Path) -> ModelMonitor:
 def fill(scratch: ModelMonitor, served: ServedVersion, rows: Sequence[Row]) -> None:
     """A window of predictions of these rows in the scratch store."""
     many = [row for _, row in zip(range(scratch.store.window_size), cycle(rows), strict=False)]
-    _record(scratch, served, many, served.predictor.answer(many))
+    _record(scratch, served, Instances(many), served.predictor.answer(many))
 
 
 def _batch(rows: Sequence[Row]) -> list[Row]:
     return [row for _, row in zip(range(BATCH), cycle(rows), strict=False)]
 
 
-def _record(scratch: ModelMonitor, served: ServedVersion, rows: Sequence[Row], said: Answers) -> list[Prediction]:
-    return scratch.record_rows(
-        rows,
-        said.predictions,
-        schema=served.schema,
-        version=served.id,
-        response_s=0.001,
-        probabilities=said.probabilities,
-    )
+def _record(scratch: ModelMonitor, served: ServedVersion, asked: Instances, said: Answers) -> list[str]:
+    return scratch.record_answers(asked, said, version=served.id, response_s=0.001, request_id="0" * 32)

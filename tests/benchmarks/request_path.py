@@ -1,12 +1,12 @@
 """What a request costs with monitoring on, beside a bare FastAPI app that does nothing. Tables on stdout.
 
-    python -m tests.benchmarks.request_path [--rounds N] [--seconds S] [--only TABLE] [--compiled]
+    python -m tests.benchmarks.request_path [--rounds N] [--seconds S] [--only TABLE]
 
 One worker each, the same uvicorn settings, a client in a process of its own, closed loop over loopback, rounds in turn;
 medians of ratios within a round. One row against a FastAPI route that returns a constant and does not even read its
 body; batches against FastAPI with a pydantic body, a DataFrame and `pipeline.predict`, which records nothing. The model
-has one linear member; it is asked as the service asks it (`--compiled`), or by a dot product, so that what is measured
-is the way there. Run it on a machine that does nothing else.
+has one linear member, so that what is measured is the way there; batches are sent to the flights' ensemble, too. Run it
+on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
@@ -30,19 +30,18 @@ import numpy as np
 import pandas as pd
 import psutil
 from pydantic import BaseModel
-from workbench.predictor import Predictor
 
 from tests.benchmarks.load import generate
 from tests.benchmarks.tables import Table
-from workbench import stages
-from workbench.answers import Answers
+from workbench import bench, demo
+from workbench.features import align, to_rows
 from workbench.metrics_store import MetricsStore
-from workbench.monitor import ModelMonitor
-from workbench.records import Prediction, Schema
+from workbench.records import Prediction
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
+ROOT = Path(__file__).parents[2]
 FEATURES = tuple(f"x{i}" for i in range(10))
 TOML = """[model]
 task = "regression"
@@ -55,26 +54,7 @@ members = ["linear"]
 class Body(BaseModel):
     """What the usual app takes."""
 
-    instances: list[dict[str, float | None]]
-
-
-class Dot(Predictor):
-    """An affine model asked without a frame: what it says to zeros and to each unit is all there is to know."""
-
-    def __init__(self, schema: Schema, estimator: Any) -> None:
-        super().__init__(schema, lambda: estimator)
-        names = schema.names
-        points = pd.DataFrame(np.vstack([np.zeros(len(names)), np.eye(len(names))]), columns=names)
-        base, *at_units = estimator.predict(points)
-        self._base, self._weights = float(base), [(n, float(y - base)) for n, y in zip(names, at_units, strict=True)]
-
-    def quick(self, rows: int) -> bool:
-        return rows <= 500
-
-    def answer(self, rows: Sequence[Mapping[str, Any]]) -> Answers:
-        if not self.quick(len(rows)):
-            return super().answer(rows)
-        return Answers([self._base + sum(row[name] * weight for name, weight in self._weights) for row in rows])
+    instances: list[dict[str, float | str | None]]
 
 
 def workspace(folder: Path) -> Settings:
@@ -93,17 +73,10 @@ def workspace(folder: Path) -> Settings:
     return settings
 
 
-def ours(settings: Settings, *, compiled: bool) -> Any:
-    """The service as it is; with a dot product in the place of the version's own predictor unless `compiled`."""
+def ours(settings: Settings) -> Any:
     from service.app import create_app
 
-    app = create_app(settings)
-    if not compiled:
-        serving = app.state.serving
-        version = serving.versions.load("first")
-        vars(version)["predictor"] = Dot(version.schema, version.estimator)
-        serving._loaded = {"first": version}
-    return app
+    return create_app(settings)
 
 
 def bare(settings: Settings) -> Any:
@@ -143,14 +116,14 @@ def serve(kind: str, root: str, fd: int) -> None:
     import uvicorn
 
     settings = load_settings(root)
-    apps = {
-        "ours": lambda: ours(settings, compiled=False),
-        "ours, compiled": lambda: ours(settings, compiled=True),
-        "bare": lambda: bare(settings),
-        "usual": lambda: usual(settings),
-    }
+    apps = {"ours": ours, "bare": bare, "usual": usual}
     config = uvicorn.Config(
-        apps[kind](), log_level="warning", access_log=False, loop="uvloop", http="httptools", server_header=False
+        apps[kind](settings),
+        log_level="warning",
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
     )
     with socket.socket(fileno=fd) as listener:
         uvicorn.Server(config).run(sockets=[listener])
@@ -183,7 +156,7 @@ class Told:
 
 
 @contextmanager
-def server(kind: str, settings: Settings) -> Iterator[Server]:
+def server(kind: str, settings: Settings, first: bytes | None = None) -> Iterator[Server]:
     """A worker process until the block ends."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         command = [sys.executable, "-m", "tests.benchmarks.request_path", "--serve", kind]
@@ -193,7 +166,7 @@ def server(kind: str, settings: Settings) -> Iterator[Server]:
             address = listener.getsockname()
             # What comes before the version is loaded is answered by 503.
             for _ in range(100):
-                if generate(*address, "/predict", body(1), requests=50).statuses == {200: 50}:
+                if generate(*address, "/predict", first or body(1), requests=50).statuses == {200: 50}:
                     break
             else:
                 raise RuntimeError(f"{kind} does not answer")
@@ -204,6 +177,7 @@ def server(kind: str, settings: Settings) -> Iterator[Server]:
 
 
 def body(rows: int) -> bytes:
+    """So many instances for the linear model."""
     values = np.random.default_rng(rows).normal(0, 1, (rows, len(FEATURES))).round(4)
     return json.dumps({"instances": [dict(zip(FEATURES, row, strict=True)) for row in values.tolist()]}).encode()
 
@@ -213,9 +187,9 @@ def in_turn(us: Server, them: Server, sent: bytes, *, concurrency: int, seconds:
     return told[0], told[1]
 
 
-def one_row(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
+def one_row(settings: Settings, rounds: int, seconds: float) -> Table:
     found: dict[int, list[tuple[Told, Told]]] = {1: [], 8: [], 32: []}
-    with server(mine, settings) as us, server("bare", settings) as them:
+    with server("ours", settings) as us, server("bare", settings) as them:
         for _ in range(rounds):
             for concurrency, pairs in found.items():
                 pairs.append(in_turn(us, them, body(1), concurrency=concurrency, seconds=seconds))
@@ -239,53 +213,64 @@ def one_row(settings: Settings, mine: str, rounds: int, seconds: float) -> Table
     )
 
 
-def batches(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
-    found: dict[tuple[int, int], list[tuple[Told, Told]]] = {
-        (100, 1): [],
-        (100, 8): [],
-        (10_000, 1): [],
-        (10_000, 2): [],
-    }
-    with server(mine, settings) as us, server("usual", settings) as them:
-        for _ in range(rounds):
-            for (rows, concurrency), pairs in found.items():
-                pairs.append(in_turn(us, them, body(rows), concurrency=concurrency, seconds=seconds))
+def flights(folder: Path) -> tuple[Settings, list[dict[str, Any]]]:
+    """The flights' workspace with its voting ensemble live, and rows of its traffic."""
+    folder.mkdir()
+    (folder / "workbench.toml").write_text((ROOT / "workbench.toml").read_text())
+    settings = load_settings(folder)
+    store, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    ModelRetrainer(settings, versions, store).retrain("first", promote="always")
+    store.close()
+    return settings, to_rows(align(demo.traffic().head(10_000), versions.metadata("first").features))
+
+
+def batches(settings: Settings, rounds: int, seconds: float) -> Table:
+    other, rows = flights(settings.root.parent / "flights")
+    told = []
+    for name, wanted, sent in (
+        ("linear", settings, body),
+        ("flights' ensemble", other, lambda n: json.dumps({"instances": rows[:n]}).encode()),
+    ):
+        with server("ours", wanted, sent(1)) as us, server("usual", wanted, sent(1)) as them:
+            pairs: dict[tuple[int, int], list[tuple[Told, Told]]] = {(100, 1): [], (100, 8): [], (10_000, 1): []}
+            for _ in range(rounds):
+                for (size, concurrency), found in pairs.items():
+                    found.append(in_turn(us, them, sent(size), concurrency=concurrency, seconds=max(seconds, 1.0)))
+        told += [
+            (
+                name,
+                f"{size:,}",
+                concurrency,
+                f"{median(size * a.a_second for a, _ in found):,.0f}",
+                f"{median(size * b.a_second for _, b in found):,.0f}",
+                f"{median(a.a_second / b.a_second for a, b in found):.2f}",
+                f"{median(b.cpu_us / a.cpu_us for a, b in found):.2f}",
+            )
+            for (size, concurrency), found in pairs.items()
+        ]
     return Table(
         "Batches",
         "Rows a second, beside FastAPI with a pydantic body, a DataFrame and `pipeline.predict`: medians.",
-        ("rows a request", "concurrency", "ours", "FastAPI", "ratio", "CPU ratio"),
-        [
-            (
-                f"{rows:,}",
-                concurrency,
-                f"{median(rows * a.a_second for a, _ in pairs):,.0f}",
-                f"{median(rows * b.a_second for _, b in pairs):,.0f}",
-                f"{median(a.a_second / b.a_second for a, b in pairs):.2f}",
-                f"{median(b.cpu_us / a.cpu_us for a, b in pairs):.2f}",
-            )
-            for (rows, concurrency), pairs in found.items()
-        ],
+        ("model", "rows a request", "concurrency", "ours", "FastAPI", "ratio", "CPU ratio"),
+        told,
     )
 
 
-def by_stage(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
-    version = VersionStore(settings.versions_dir).load("first")
-    predictor = version.predictor if mine == "ours, compiled" else Dot(version.schema, version.estimator)
+def by_stage(settings: Settings, rounds: int, seconds: float) -> Table:
+    version = VersionStore(settings.versions_dir).serve("first")
     with tempfile.TemporaryDirectory() as folder:
-        store = MetricsStore(folder)
-        found = stages.prediction_stages(
-            predictor, ModelMonitor(store, settings), json.loads(body(1))["instances"], repeats=5_000
-        )
-        store.close()
+        scratch = bench.scratch_monitor(settings, Path(folder))
+        found = bench.predicting(version, json.loads(body(1))["instances"], scratch, budget_s=0.5)
+        scratch.store.close()
     return Table(
         "By stage",
         "Microseconds of one row; the server's own work (receive, route, send) is the rest of its CPU.",
-        ("stage", "us", "what"),
-        [(stage.name, f"{stage.microseconds:.1f}", stage.what) for stage in found],
+        ("stage", "median", "p90"),
+        [(stage.name, f"{stage.median_us:.1f}", f"{stage.p90_us:.1f}") for stage in found],
     )
 
 
-def newest(settings: Settings, mine: str, rounds: int, seconds: float) -> Table:
+def newest(settings: Settings, rounds: int, seconds: float) -> Table:
     """A fresh reader of a million predictions, beside reading all lines of the newest files until there are enough."""
     wanted = 1_000
     with tempfile.TemporaryDirectory() as folder:
@@ -329,7 +314,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--compiled", action="store_true", help="Ask the version as the service does.")
     parser.add_argument("--only", choices=list(TABLES))
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--root", help=argparse.SUPPRESS)
@@ -338,12 +322,11 @@ def main() -> None:
     if asked.serve:
         serve(asked.serve, asked.root, asked.fd)
         return
-    mine = "ours, compiled" if asked.compiled else "ours"
     with tempfile.TemporaryDirectory() as folder:
         settings = workspace(Path(folder) / "ws")
         for name, table in TABLES.items():
             if asked.only in (None, name):
-                print(f"{table(settings, mine, asked.rounds, asked.seconds)}\n", flush=True)
+                print(f"{table(settings, asked.rounds, asked.seconds)}\n", flush=True)
 
 
 if __name__ == "__main__":

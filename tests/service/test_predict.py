@@ -6,13 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from workbench.predictor import Predictor
 
 from service.predict import Predict
 from service.security import HOSTS_REMEMBERED, KnownHosts
 from tests.service.conftest import Client, start
 from workbench.answers import Answers
 from workbench.metrics_store import MetricsStore
+from workbench.served_version import Predictor
 
 ROW = {"km": 10.0, "stops": 1, "to": "north"}
 JSON = {"Content-Type": "application/json"}

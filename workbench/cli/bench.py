@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Among which the time is shared out.
-STAGES = 19
+STAGES = 18
 # Requests that are timed together: the event loop is set going once for all of them.
 TOGETHER = 20
 
