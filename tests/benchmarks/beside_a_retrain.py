@@ -31,9 +31,12 @@ from workbench.version_store import VersionStore
 
 EVERY_S, QUIET_S, LONGEST_S = 0.01, 10.0, 120.0
 CHECKS = """
+import os
 import sys
+from workbench.cli.serve import NICENESS
 from workbench import MetricsStore, ModelMonitor, VersionStore, load_settings
 
+os.nice(NICENESS)
 settings = load_settings(sys.argv[1])
 monitor, live = ModelMonitor(MetricsStore.of(settings), settings), VersionStore(settings.versions_dir).load("first")
 while True:

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.benchmarks import load, switching
 from tests.conftest import until
 from tests.processes import child_of, serving
+from workbench.cli.serve import NICENESS
 from workbench.metrics_store import MetricsStore
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
@@ -130,6 +131,11 @@ def test_a_worker_that_answers_has_loaded_neither_pandas_nor_scikit_learn(settin
     mapped = " ".join(m.path for m in child_of(process, "service", str(worker)).memory_maps())
     assert "numba" in mapped
     assert not [name for name in ("pandas", "sklearn", "pyarrow", "joblib") if f"/{name}/" in mapped]
+
+
+def test_the_maintainer_gives_way_to_the_workers(settings, process):
+    until(lambda: child_of(process, "maintain").nice() == os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+    assert child_of(process, "service", "1").nice() == os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def test_every_worker_tells_the_counters_and_the_summary_of_all(settings, process, asked):

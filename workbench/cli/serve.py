@@ -26,6 +26,8 @@ log = logging.getLogger("workbench.maintainer")
 CANCEL_S = 10.0
 # A version on probation is looked at so often, whatever the pace of the checks.
 WATCH_EVERY_S = 1.0
+# Below the workers, which somebody waits for; well above a retrain.
+NICENESS = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -86,6 +88,7 @@ def _maintainer(settings: Settings) -> Child:
 
 def maintain(context: typer.Context) -> None:
     """Check, decide, retrain, until told to stop; one process per workspace, others wait for it to end."""
+    os.nice(NICENESS)
     import filelock
 
     from workbench.settings import load_settings
