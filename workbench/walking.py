@@ -29,33 +29,41 @@ BLOCK = 64
 
 
 @njit
-def _find(nodes: np.ndarray, root: int, seen: np.ndarray, rows: int, found: np.ndarray) -> None:
-    """The leaf that each of some encoded rows comes to in a tree.
+def _find(
+    nodes: np.ndarray, roots: np.ndarray, by_root: int, seen: np.ndarray, by_row: int, walks: int, found: np.ndarray
+) -> None:
+    """The leaves that some walks come to: one row down several trees (by_root 1, by_row 0), or several down one (0, 1).
 
-    Four rows go down side by side: each waits for memory at every step, and they do not wait for each other.
+    Four of them go side by side: each waits for memory at every step, and they do not wait for each other.
     """
     b = 0
-    while b + 4 <= rows:
-        i, j, k, n = root, root, root, root
+    while b + 4 <= walks:
+        i, j, k, n = (
+            np.int64(roots[b * by_root]),
+            np.int64(roots[(b + 1) * by_root]),
+            np.int64(roots[(b + 2) * by_root]),
+            np.int64(roots[(b + 3) * by_root]),
+        )
+        p, q, r, s = b * by_row, (b + 1) * by_row, (b + 2) * by_row, (b + 3) * by_row
         while True:
             f, g, h, m = nodes[i].feature, nodes[j].feature, nodes[k].feature, nodes[n].feature
             # Only if all are negative, so is this.
             if f & g & h & m < 0:
                 break
             if f >= 0:
-                i = nodes[i].next + np.int64(not (seen[b, f] <= nodes[i].at))
+                i = nodes[i].next + np.int64(not (seen[p, f] <= nodes[i].at))
             if g >= 0:
-                j = nodes[j].next + np.int64(not (seen[b + 1, g] <= nodes[j].at))
+                j = nodes[j].next + np.int64(not (seen[q, g] <= nodes[j].at))
             if h >= 0:
-                k = nodes[k].next + np.int64(not (seen[b + 2, h] <= nodes[k].at))
+                k = nodes[k].next + np.int64(not (seen[r, h] <= nodes[k].at))
             if m >= 0:
-                n = nodes[n].next + np.int64(not (seen[b + 3, m] <= nodes[n].at))
+                n = nodes[n].next + np.int64(not (seen[s, m] <= nodes[n].at))
         found[b], found[b + 1], found[b + 2], found[b + 3] = i, j, k, n
         b += 4
-    while b < rows:
-        i = root
+    while b < walks:
+        i = np.int64(roots[b * by_root])
         while nodes[i].feature >= 0:
-            i = nodes[i].next + np.int64(not (seen[b, nodes[i].feature] <= nodes[i].at))
+            i = nodes[i].next + np.int64(not (seen[b * by_row, nodes[i].feature] <= nodes[i].at))
         found[b] = i
         b += 1
 
@@ -106,7 +114,7 @@ def _walk(
     block = max(1, min(rows, BLOCK))
     x = np.empty((block, width), np.float64)
     x32 = np.empty((block, width), np.float64)
-    found = np.empty(block, np.int64)
+    found = np.empty(max(block, len(roots)), np.int64)
     total = np.empty((block, max(outputs, 1)), np.float64)
     for start in range(0, rows, block):
         size = min(block, rows - start)
@@ -153,10 +161,13 @@ def _walk(
                     for k in range(sums):
                         total[b, k] = 0.0 if how == FOREST else weights[at + k]
                 seen = x if how == HIST_BOOSTED else x32
+                if size == 1:
+                    _find(nodes, roots[first:end], 1, seen, 0, end - first, found)
                 for tree in range(first, end):
-                    _find(nodes, np.int64(roots[tree]), seen, size, found)
+                    if size > 1:
+                        _find(nodes, roots[tree:end], 0, seen, 1, size, found)
                     for b in range(size):
-                        i = found[b]
+                        i = found[tree - first] if size == 1 else found[b]
                         if how != FOREST:
                             total[b, (tree - first) % sums] += nodes[i].at
                         elif sums == 1:
