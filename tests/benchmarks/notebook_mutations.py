@@ -48,6 +48,7 @@ def unwired(what: str, notebook: str, file: str, line: str) -> Mutation:
 MUTATIONS = (
     unwired("the picker of a month", "1_explore", "explore.py", 'choice.observe(self._show, "value")'),
     unwired("what performance is looked at", "1_explore", "performance.py", 'choice.observe(self._chosen, "value")'),
+    unwired("the span of time", "1_explore", "health.py", 'self.span.observe(self._chosen, "value")'),
     Mutation(
         "statistic: a recovered share is 5 % too large",
         "5_backtest",
