@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 
 from service import inference, maintenance, telemetry
 from service.docs import docs
+from service.feedback import feedback_route
 from service.layers import Layer, LayeredApp
 from service.predict import predict_route
 from service.schemas import ErrorBody, Health
@@ -85,7 +86,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
         JsonOnly,
     ]
     app.lay(layers, predict_route(serving, app.state.monitor))
-    app.include_router(inference.router)
+    app.router.routes.append(feedback_route(serving, app.state.monitor))
     app.include_router(maintenance.router)
     app.include_router(telemetry.router)
     app.add_api_route("/health", health, methods=["GET"], response_model=Health, tags=["telemetry"])

@@ -1,29 +1,16 @@
-"""/feedback, and the version this worker answers with."""
+"""The version this worker answers with."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import Any
 
-import msgspec
-from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
-
-from service.refusals import PROBLEMS_SHOWN
-from service.schemas import FeedbackRequest, FeedbackResponse, Problems
-from service.security import feedback_client
 from workbench.errors import WorkbenchError
-from workbench.monitor import ModelMonitor
-from workbench.records import LARGEST
-from workbench.rows import safe_text
-from workbench.scores import label_text
 from workbench.served_version import ServedVersion
 from workbench.version_store import VersionStore
 
 log = logging.getLogger("workbench.service")
-router = APIRouter(tags=["predictions"])
 RETRY_S = 5.0
 
 
@@ -69,35 +56,3 @@ class Serving:
             self.error, self._retry_at = f"the live version cannot be loaded: {error}", time.monotonic() + RETRY_S
         finally:
             self._loading.release()
-
-
-@router.post(
-    "/feedback",
-    response_model=FeedbackResponse,
-    responses={422: {"model": Problems}},
-    dependencies=[Depends(feedback_client)],
-)
-def feedback(request: Request, body: FeedbackRequest) -> dict[str, Any]:
-    """Send the true values of earlier predictions; each id is accepted, duplicate, conflict, unknown or expired."""
-    monitor: ModelMonitor = request.app.state.monitor
-    request.state.rows = len(body.actuals)
-    wrong = []
-    for row, item in enumerate(body.actuals):
-        allowed = _refusal(item.actual, monitor, request.app.state.serving.current)
-        if allowed:
-            found = safe_text(repr(item.actual))
-            message = f"row {row}, field 'actual': found {found}, allowed is {allowed}"
-            wrong.append({"row": row, "field": "actual", "found": found, "allowed": allowed, "message": message})
-    if wrong:
-        raise RequestValidationError(wrong[:PROBLEMS_SHOWN])
-    verdict = msgspec.structs.asdict(monitor.feedback([(a.prediction_id, a.actual) for a in body.actuals]))
-    return {"counts": {name: len(ids) for name, ids in verdict.items()}, **verdict}
-
-
-def _refusal(actual: Any, monitor: ModelMonitor, version: ServedVersion | None) -> str | None:
-    """What an actual has to be, if it is not; a class nobody has seen would spoil every later training."""
-    if monitor.settings.model.task == "regression":
-        number = isinstance(actual, int | float) and not isinstance(actual, bool) and abs(actual) <= LARGEST
-        return None if number else "a number"
-    classes = version.classes if version else ()
-    return None if not classes or label_text(actual) in classes else f"one of {', '.join(classes)}"

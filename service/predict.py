@@ -84,7 +84,7 @@ class Predict:
             raise HTTPException(503, self._serving.error or "no version is live yet", {"Retry-After": "2"})
         state = scope["state"]
         state["version"] = version.id
-        body = await _whole_body(receive)
+        body = await whole_body(receive)
         if body is None:
             # Nobody reads this: the client is gone.
             await send({"type": "http.response.start", "status": 499, "headers": []})
@@ -174,7 +174,7 @@ def _said(version: ServedVersion, asked: Instances) -> Answers:
         raise HTTPException(500, told, {"X-Model-Version": version.id}) from error
 
 
-async def _whole_body(receive: Receive) -> bytes | None:
+async def whole_body(receive: Receive) -> bytes | None:
     """All of a request's body; None if the client hung up before."""
     parts: list[bytes] = []
     while True:

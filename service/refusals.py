@@ -52,7 +52,7 @@ def explain(body: bytes, schema: Schema, latest: str, *, max_rows: int, state: d
     try:
         wrong = _wrong(instances, schema, latest)
     except RecursionError as error:
-        raise _unreadable(TOO_DEEP) from error
+        raise unreadable(TOO_DEEP) from error
     if wrong:
         raise RequestValidationError(wrong)
     rows = [{name: instance[name] for name in schema.names} for instance in instances]
@@ -85,15 +85,15 @@ def _instances(body: bytes) -> list[Any]:
     try:
         told = json.loads(body.decode(), object_pairs_hook=_object)
         if getattr(told, "twice", ()):
-            raise _unreadable(f"the field {told.twice[0]!r} is there twice")
+            raise unreadable(f"the field {told.twice[0]!r} is there twice")
         return PredictRequest.model_validate(told).instances
     except ValidationError as error:
         raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from error
     except RecursionError as error:
-        raise _unreadable(TOO_DEEP) from error
+        raise unreadable(TOO_DEEP) from error
     except ValueError as error:
         # JSONDecodeError and UnicodeDecodeError, and numbers of thousands of digits.
-        raise _unreadable(str(error)) from error
+        raise unreadable(str(error)) from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
@@ -104,7 +104,7 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return found
 
 
-def _unreadable(why: str) -> RequestValidationError:
+def unreadable(why: str) -> RequestValidationError:
     return RequestValidationError(
         [{"type": "json_invalid", "loc": ("body",), "msg": f"no JSON that can be read: {why}"}]
     )

@@ -36,6 +36,12 @@ class FeedbackRequest(Body):
     actuals: list[ActualItem] = Field(min_length=1, max_length=10_000)
 
 
+class InvalidActual(BaseModel):
+    row: int
+    prediction_id: str | None
+    message: str
+
+
 class FeedbackResponse(BaseModel):
     counts: dict[str, int]
     accepted: list[str]
@@ -43,6 +49,7 @@ class FeedbackResponse(BaseModel):
     conflict: list[str]
     unknown: list[str]
     expired: list[str]
+    invalid: list[InvalidActual] = Field(description="Items that cannot be actuals; the others were judged.")
 
 
 class Problem(BaseModel):

@@ -20,7 +20,7 @@ from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import Evaluation, ServiceResult
 from workbench.instances import Instances
-from workbench.label_index import LabelIndex
+from workbench.label_index import Fate, LabelIndex
 from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore, conflicting, first_of_each
 from workbench.records import (
@@ -183,11 +183,18 @@ class ModelMonitor:
         )
 
     def feedback(self, actuals: Sequence[tuple[str, Label]]) -> Feedback:
+        """Join actuals to their predictions: as `judge`, by fate."""
+        verdict = Feedback(accepted=[], duplicate=[], conflict=[], unknown=[], expired=[])
+        for fate, (name, _) in zip(self.judge(actuals), actuals, strict=True):
+            getattr(verdict, fate).append(name)
+        return verdict
+
+    def judge(self, actuals: Sequence[tuple[str, Label]]) -> list[Fate]:
         """Join actuals to their predictions.
 
         Returns
         -------
-        Feedback
+        list of Fate, in the order of the actuals
             accepted: written down; duplicate: known already, equal; conflict: known already, different (the first
             one stays); unknown: no such prediction; expired: it is beyond the last `history`. What is refused as a
             conflict or as expired is written down beside the accepted, the same value once, and told hourly.
@@ -207,10 +214,7 @@ class ModelMonitor:
                     self._labels.note(self.store.append(*records))
         self._untold.update(record.why for record in unheard)
         self._tell_refused()
-        verdict = Feedback(accepted=[], duplicate=[], conflict=[], unknown=[], expired=[])
-        for fate, (name, _) in judged:
-            getattr(verdict, fate).append(name)
-        return verdict
+        return fates
 
     def _tell_refused(self) -> None:
         """Once an hour, and where to look: a client that goes wrong must not fill the log of events."""

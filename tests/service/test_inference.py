@@ -109,7 +109,7 @@ def test_feedback_counts_what_became_of_each_actual(client):
     actuals = [{"prediction_id": known, "actual": 20.5}, {"prediction_id": "nonsense", "actual": 1}]
     body = client.post("/feedback", json={"actuals": actuals}).json()
     assert (body["accepted"], body["unknown"]) == ([known], ["nonsense"])
-    assert body["counts"] == {"accepted": 1, "duplicate": 0, "conflict": 0, "unknown": 1, "expired": 0}
+    assert body["counts"] == {"accepted": 1, "duplicate": 0, "conflict": 0, "unknown": 1, "expired": 0, "invalid": 0}
     assert client.post("/feedback", json={"actuals": actuals[:1]}).json()["duplicate"] == [known]
 
 

@@ -222,7 +222,9 @@ class Replay:
         while self._waiting and (now is None or self._waiting[0][0] <= now):
             first = list(islice(self._waiting, 1000))
             due = [{"prediction_id": i, "actual": y} for moment, i, y in first if now is None or moment <= now]
-            self._post(client, "/feedback", {"actuals": due})
+            told = self._post(client, "/feedback", {"actuals": due})
+            if told["invalid"]:
+                raise WorkbenchError(f"{self.url}/feedback: {told['invalid'][0]['message']}")
             for _ in due:
                 self._waiting.popleft()
             self.counts["actuals"] += len(due)
