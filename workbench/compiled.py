@@ -7,6 +7,7 @@ needs no scikit-learn.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -78,20 +79,19 @@ class Compiled:
 
     def __init__(self, form: Form, nodes: np.ndarray, leaves: np.ndarray) -> None:
         self.form = form
-        self.nodes, self._leaves = _fixed(nodes), _fixed(leaves)
-        self._tables = tuple(
-            map(
-                _fixed,
-                (
-                    np.array(form.medians, dtype=float),
-                    np.array(form.indicators, dtype=np.int64),
-                    np.array(form.means, dtype=float),
-                    np.array(form.scales, dtype=float),
-                    np.array(form.members, dtype=np.int64),
-                    np.array(form.weights, dtype=float),
-                    np.array(form.roots, dtype=np.int32),
-                ),
-            )
+        self.nodes = _fixed(nodes)
+        # What the walk takes after the rows, in its order.
+        self._tables = (
+            _fixed(np.array(form.medians, dtype=float)),
+            _fixed(np.array(form.indicators, dtype=np.int64)),
+            _fixed(np.array(form.means, dtype=float)),
+            _fixed(np.array(form.scales, dtype=float)),
+            _fixed(np.array(form.members, dtype=np.int64)),
+            _fixed(np.array(form.weights, dtype=float)),
+            _fixed(np.array(form.roots, dtype=np.int32)),
+            self.nodes,
+            _fixed(leaves),
+            form.width,
         )
         self._outputs = len(form.classes) or 1
         self._numbers = _taker(form.numbers)
@@ -113,17 +113,20 @@ class Compiled:
         """
         table = self.outputs(rows, aside=aside)
         if not self.form.classes:
-            values = table[:, 0]
-            if not np.isfinite(values).all():
-                raise FloatingPointError(f"the model answered {values[~np.isfinite(values)][0]} to a row")
-            return Answers(values.tolist())
+            values: list[Label] = table[:, 0].tolist()
+            for value in values:
+                if not math.isfinite(float(value)):
+                    raise FloatingPointError(f"the model answered {value} to a row")
+            return Answers(values)
         classes, names = self.form.classes, self.form.names
         likeliest: list[Label] = [classes[i] for i in table.argmax(axis=1).tolist()]
         return Answers(likeliest, [dict(zip(names, row, strict=True)) for row in table.tolist()], list(classes))
 
     def outputs(self, rows: Sequence[Mapping[str, Any]], *, aside: bool = False) -> np.ndarray:
         """The same as values, or probabilities of the classes; array of float, shape (rows, outputs)."""
-        numbers = np.array([self._numbers(row) for row in rows], dtype=float).reshape(len(rows), len(self.form.numbers))
+        numbers = np.array(list(map(self._numbers, rows)), dtype=float)
+        if not numbers.size:
+            numbers = numbers.reshape(len(rows), len(self.form.numbers))
         codes = np.empty((len(rows), len(self.form.texts)), np.int32)
         for i, text in enumerate(self.form.texts):
             columns, name, unseen, missing = text.columns, text.name, text.unseen, text.missing
@@ -131,10 +134,7 @@ class Compiled:
                 missing if value is None else columns.get(value, unseen) for value in (row[name] for row in rows)
             ]
         out = np.empty((len(rows), self._outputs))
-        told = (walk_aside if aside else walk)(
-            numbers, codes, *self._tables, self.nodes, self._leaves, self.form.width, out
-        )
-        if told == TOO_LARGE:
+        if (walk_aside if aside else walk)(numbers, codes, *self._tables, out) == TOO_LARGE:
             raise ValueError(REFUSED)
         return out
 
@@ -142,7 +142,7 @@ class Compiled:
         """Write `FILES` into a folder."""
         (folder / FORM).write_bytes(msgspec.json.encode(self.form))
         np.save(folder / NODES, self.nodes)
-        np.save(folder / LEAVES, self._leaves)
+        np.save(folder / LEAVES, self._tables[-2])
 
 
 def read(folder: Path) -> Compiled:
