@@ -11,29 +11,24 @@ from functools import partial
 from typing import Any
 
 import filelock
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, HTTPException, Request
 
-from service import inference, maintenance, telemetry
+from service import inference, maintenance, problems, telemetry
 from service.docs import docs
 from service.feedback import feedback_route
 from service.layers import Layer, LayeredApp
 from service.predict import predict_route
-from service.schemas import ErrorBody, Health
+from service.schemas import Health, Ready
 from service.security import JsonOnly, KnownHosts
-from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.records import utc_now
-from workbench.rows import safe_text
 from workbench.settings import Settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
 FIRST_LOAD_S = 10.0
-STATUS: dict[type[WorkbenchError], int] = {UnknownVersion: 404, VersionTaken: 409, CorruptVersion: 409, Busy: 409}
 
 
 def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -69,6 +64,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
         version="1",
         lifespan=lifespan,
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         # Looking with each request for a tracing that nobody has set up is a tenth of its time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -90,10 +86,11 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.include_router(maintenance.router)
     app.include_router(telemetry.router)
     app.add_api_route("/health", health, methods=["GET"], response_model=Health, tags=["telemetry"])
-    app.add_api_route("/ready", ready, methods=["GET"], responses={503: {"model": ErrorBody}}, tags=["telemetry"])
+    app.add_api_route(
+        "/ready", ready, methods=["GET"], response_model=Ready, responses=problems.documented(503), tags=["telemetry"]
+    )
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(WorkbenchError, _refused)
+    problems.add_handlers(app)
     return app
 
 
@@ -110,19 +107,19 @@ def health(request: Request) -> dict[str, Any]:
     current = serving.current
     return {
         "status": "starting" if current is None and not reasons else "degraded" if reasons else "ok",
-        "reasons": reasons,
+        "reasons": [problems.without_paths(request.scope, reason) for reason in reasons],
         "model_version": current.id if current else None,
         "worker": request.app.state.worker,
         "uptime_s": time.monotonic() - request.app.state.started,
     }
 
 
-def ready(request: Request) -> JSONResponse:
+def ready(request: Request) -> dict[str, str]:
     """200 once a version is loaded and proven, else 503."""
     serving = request.app.state.serving
     if serving.current is None:
-        return JSONResponse({"detail": serving.error or "no version is loaded yet"}, 503, {"Retry-After": "2"})
-    return JSONResponse({"model_version": serving.current.id})
+        raise HTTPException(503, serving.error or "no version is loaded yet", {"Retry-After": "2"})
+    return {"model_version": serving.current.id}
 
 
 def _maintained(settings: Settings) -> bool:
@@ -134,28 +131,3 @@ def _maintained(settings: Settings) -> bool:
             return False
     except filelock.Timeout:
         return True
-
-
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """422 that names row and field, ours and pydantic's in one form."""
-    assert isinstance(error, RequestValidationError)
-    return JSONResponse({"detail": [_problem(e) for e in error.errors()]}, 422)
-
-
-def _problem(error: Any) -> dict[str, Any]:
-    if "message" in error:
-        return {**error, "message": safe_text(error["message"])}
-    where = [part for part in error["loc"] if part != "body"]
-    rows = [part for part in where if isinstance(part, int)]
-    names = [safe_text(str(part)) for part in where if isinstance(part, str)]
-    return {
-        "row": rows[0] if rows else None,
-        "field": names[-1] if names else None,
-        "message": safe_text(f"{'.'.join(map(str, where)) or 'body'}: {error['msg']}"),
-    }
-
-
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
-    detail = str(error) if status != 422 else [{"message": str(error)}]
-    return JSONResponse({"detail": detail}, status)

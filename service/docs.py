@@ -13,6 +13,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from service.problems import KINDS
+
 STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 0 auto; padding: 1rem 1.2rem 3rem; overflow-wrap: anywhere; }
@@ -43,7 +45,16 @@ def page(api: dict[str, Any]) -> str:
         f"<title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>"
         '<p>The same for programs: <a href="openapi.json">openapi.json</a>. Maintenance needs '
         "<code>Authorization: Bearer TOKEN</code>; <code>python main.py token</code> shows the token.</p>"
-        f"{parts}</main></body></html>"
+        f"{parts}<h2>problems</h2><p>Errors are problem details (RFC 9457, application/problem+json); their type is "
+        f"about:blank, or one of these:</p><dl>{_problems()}</dl></main></body></html>"
+    )
+
+
+def _problems() -> str:
+    """What the types of problems point to."""
+    return "".join(
+        f'<dt id="{kind.partition("#")[2]}">{escape(title)} ({status})</dt><dd>{escape(str(error.__doc__))}</dd>'
+        for error, (status, kind, title) in KINDS.items()
     )
 
 

@@ -20,8 +20,9 @@ from starlette.types import Receive, Scope, Send
 from service.inference import Serving
 from service.layers import PlainRoute
 from service.predict import whole_body
+from service.problems import documented
 from service.refusals import PROBLEMS_SHOWN, unreadable
-from service.schemas import ErrorBody, FeedbackRequest, FeedbackResponse, Problems
+from service.schemas import FeedbackRequest, FeedbackResponse
 from service.security import feedback_client
 from workbench.monitor import ModelMonitor
 from workbench.records import LARGEST, Label
@@ -72,8 +73,7 @@ def feedback_route(serving: Serving, monitor: ModelMonitor) -> PlainRoute:
         response_model=FeedbackResponse,
         responses={
             200: {"content": {LINES.decode(): {"schema": {"type": "string"}}}},
-            422: {"model": Problems},
-            **{code: {"model": ErrorBody} for code in (401, 403)},
+            **documented(401, 403, 415, 422),
         },
     )
 

@@ -12,12 +12,11 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from service.aside import aside, command
+from service.problems import documented
 from service.schemas import (
     AcceptRequest,
-    ErrorBody,
     PauseRequest,
     PinRequest,
-    Problems,
     Reason,
     RetrainRequest,
     WhatIfRequest,
@@ -35,18 +34,13 @@ router = APIRouter(
     prefix="/maintenance",
     tags=["maintenance"],
     dependencies=[Depends(operator)],
-    responses={401: {"model": ErrorBody}},
+    responses=documented(401),
 )
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Before = Annotated[str | None, Query(max_length=200, description="An id: only records older than it.")]
 BY = "service"
 # Of a version that is asked aside: unknown; damaged, or another is being asked; cannot be asked; took too long.
-ASIDE: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorBody},
-    409: {"model": ErrorBody},
-    422: {"model": Problems},
-    503: {"model": ErrorBody},
-}
+ASIDE = documented(404, 409, 422, 503)
 
 
 def reply(value: Any, status: int = 200) -> Response:
@@ -158,7 +152,7 @@ async def check(request: Request) -> Response:
     return await command(request, "check", done=(0, 1))
 
 
-@router.post("/retrain", status_code=202, responses={409: {"model": ErrorBody}})
+@router.post("/retrain", status_code=202, responses=documented(409))
 def retrain(request: Request, body: RetrainRequest) -> Response:
     """Start a retrain in a process of its own; 409 while one runs."""
     job = _jobs(request).start(
@@ -172,13 +166,13 @@ def retrain(request: Request, body: RetrainRequest) -> Response:
     return reply(job, 202)
 
 
-@router.get("/retrain/{job}", responses={404: {"model": ErrorBody}})
+@router.get("/retrain/{job}", responses=documented(404))
 def retrain_job(request: Request, job: str) -> Response:
     """A retrain's state, stage and progress, and what came of it."""
     return reply(_job(request, job))
 
 
-@router.delete("/retrain/{job}", responses={404: {"model": ErrorBody}})
+@router.delete("/retrain/{job}", responses=documented(404))
 def cancel_retrain(request: Request, job: str) -> Response:
     """Ask a running retrain to end; nothing of it is published."""
     _job(request, job)
@@ -214,7 +208,7 @@ async def compare(
     return await aside(request, "compare", a, b, *([] if rows is None else [f"--rows={rows}"]))
 
 
-@router.get("/versions/{version_id}", responses={404: {"model": ErrorBody}})
+@router.get("/versions/{version_id}", responses=documented(404))
 def version(request: Request, version_id: str) -> Response:
     """One version's metadata, and when it went live."""
     store = _versions(request)
@@ -235,14 +229,14 @@ async def whatif(request: Request, version_id: str, body: WhatIfRequest | None =
     return await aside(request, "whatif", version_id, *rows, f"--most={asked.most}")
 
 
-@router.post("/versions/{version_id}/activate", responses={404: {"model": ErrorBody}})
+@router.post("/versions/{version_id}/activate", responses=documented(404))
 async def activate(request: Request, version_id: str, body: Reason) -> Response:
     """Make a version live, after its hashes and golden predictions are checked."""
     _versions(request).metadata(version_id)
     return await _steer(request, "activate", version_id, f"--reason={body.reason}")
 
 
-@router.post("/rollback", responses={404: {"model": ErrorBody}})
+@router.post("/rollback", responses=documented(404))
 async def rollback(request: Request, body: Reason) -> Response:
     """Undo the last switch; a second call undoes the first."""
     live = _versions(request).live()
@@ -251,7 +245,7 @@ async def rollback(request: Request, body: Reason) -> Response:
     return await _steer(request, "rollback", f"--reason={body.reason}")
 
 
-@router.post("/pin", responses={404: {"model": ErrorBody}})
+@router.post("/pin", responses=documented(404))
 async def pin(request: Request, body: PinRequest) -> Response:
     """Keep a version live: nothing switches away from it by itself. `version_id` null ends that."""
     if body.version_id is not None:
@@ -266,7 +260,7 @@ def pause(request: Request, body: PauseRequest) -> Response:
     return reply(told(_store(request), by=BY, reason=body.reason))
 
 
-@router.post("/accept", responses={404: {"model": ErrorBody}})
+@router.post("/accept", responses=documented(404))
 def accept(request: Request, body: AcceptRequest) -> Response:
     """Take a feature's drift as the new normal while the live version stays live."""
     versions = _versions(request)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -22,8 +21,9 @@ from starlette.types import Receive, Scope, Send
 
 from service.inference import Serving
 from service.layers import PlainRoute
+from service.problems import documented
 from service.refusals import explain, too_many
-from service.schemas import ErrorBody, PredictRequest, PredictResponse, Problems
+from service.schemas import PredictRequest, PredictResponse
 from service.security import app_client
 from service.telemetry import RECORDING
 from workbench.answers import Answers
@@ -32,7 +32,6 @@ from workbench.monitor import ModelMonitor
 from workbench.served_version import ServedVersion
 
 log = logging.getLogger("workbench.service")
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 # So many bytes are decoded, and so many rows recorded, in a fraction of a millisecond.
 BYTES_ON_LOOP, ROWS_ON_LOOP = 64_000, 100
 T = TypeVar("T")
@@ -51,7 +50,7 @@ def predict_route(serving: Serving, monitor: ModelMonitor) -> PlainRoute:
         methods=["POST"],
         tags=["predictions"],
         response_model=PredictResponse,
-        responses={422: {"model": Problems}, 500: {"model": ErrorBody}, 503: {"model": ErrorBody}},
+        responses=documented(401, 413, 415, 422, 503),
     )
 
 
@@ -90,22 +89,19 @@ class Predict:
             await send({"type": "http.response.start", "status": 499, "headers": []})
             await send({"type": "http.response.body"})
             return
-        reader, request_id = self._reader_of(version), _request_id(scope)
+        reader = self._reader_of(version)
         if len(body) > BYTES_ON_LOOP:
-            content = await self._beside(
-                lambda: self._answer(version, self._read(version, reader, body, state), request_id, state)
-            )
+            content = await self._beside(lambda: self._answer(version, self._read(version, reader, body, state), state))
         else:
             asked = self._read(version, reader, body, state)
             if self._quick(version, len(asked.rows)):
-                content = self._answer(version, asked, request_id, state)
+                content = self._answer(version, asked, state)
             else:
-                content = await self._beside(lambda: self._answer(version, asked, request_id, state))
+                content = await self._beside(lambda: self._answer(version, asked, state))
         headers = [
             (b"content-length", b"%d" % len(content)),
             (b"content-type", b"application/json"),
             (b"x-model-version", version.id.encode()),
-            (b"x-request-id", request_id),
         ]
         if self._monitor.store.deferred_predictions():
             headers.append((b"x-recorded", b"deferred"))
@@ -137,7 +133,7 @@ class Predict:
             raise too_many(len(asked.rows), max_rows)
         return asked
 
-    def _answer(self, version: ServedVersion, asked: Instances, request_id: bytes, state: dict[str, Any]) -> bytes:
+    def _answer(self, version: ServedVersion, asked: Instances, state: dict[str, Any]) -> bytes:
         """The answer to some rows, recorded and encoded."""
         said = _said(version, asked)
         begun = time.perf_counter()
@@ -146,7 +142,8 @@ class Predict:
             said,
             version=version.id,
             response_s=begun - state["received"],
-            request_id=request_id.decode(),
+            request_id=state["request_id"].decode(),
+            traceparent=state.get("traceparent", msgspec.UNSET),
         )
         RECORDING.observe(time.perf_counter() - begun)
         content: dict[str, Any] = {
@@ -185,11 +182,3 @@ async def whole_body(receive: Receive) -> bytes | None:
         if not message.get("more_body", False):
             return b"".join([*parts, part]) if parts else part
         parts.append(part)
-
-
-def _request_id(scope: Scope) -> bytes:
-    """The client's X-Request-ID if it is a harmless one, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            return bytes(value)
-    return os.urandom(16).hex().encode()

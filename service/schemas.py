@@ -52,20 +52,30 @@ class FeedbackResponse(BaseModel):
     invalid: list[InvalidActual] = Field(description="Items that cannot be actuals; the others were judged.")
 
 
-class Problem(BaseModel):
-    row: int | None = None
-    field: str | None = None
-    found: Any = None
-    allowed: str | None = None
+class Misfit(BaseModel):
+    """What of a request does not fit; null is what cannot be told."""
+
+    row: int | None
+    field: str | None
+    found: Label | None
+    allowed: str | None
     message: str
 
 
-class Problems(BaseModel):
-    detail: list[Problem]
+class ProblemDetails(BaseModel):
+    """An error, after RFC 9457."""
 
-
-class ErrorBody(BaseModel):
+    type: str = Field(description="A relative URI that tells problems apart; about:blank: no more than the status.")
+    title: str
+    status: int
     detail: str
+    request_id: str = Field(description="As in the header X-Request-ID, and in the log.")
+
+
+class Invalid(ProblemDetails):
+    """A request that does not fit."""
+
+    errors: list[Misfit]
 
 
 class Health(BaseModel):
@@ -74,6 +84,10 @@ class Health(BaseModel):
     model_version: str | None
     worker: int
     uptime_s: float
+
+
+class Ready(BaseModel):
+    model_version: str
 
 
 class Reason(Body):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import HTTPException, Request
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.problems import refuse
 from workbench.settings import Settings
 from workbench.tokens import FILE, read_token
 
 BEARER = "Bearer "
 JSON = b"application/json"
 HOSTS_REMEMBERED = 100
+# A name, or an IPv6 address in brackets; then perhaps a port.
+HOST = re.compile(r"([^\[\]:@/\s]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
 def operator(request: Request) -> None:
@@ -63,22 +65,30 @@ def _is_loopback(request: Request) -> bool:
 
 
 class KnownHosts:
-    """Starlette's allow-list of hosts, which is asked once about each Host header that it lets in."""
+    """Answers requests whose Host header, without its port, is in a list; `*.example.com` lets all hosts below in."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
         self.app = app
-        self._asked = TrustedHostMiddleware(self._let_in, allowed_hosts=allowed_hosts, www_redirect=False)
+        self._patterns = [pattern.lower() for pattern in allowed_hosts]
         self._known: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = scope["type"] == "http" and _host(scope) in self._known
-        await (self.app if known else self._asked)(scope, receive, send)
-
-    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Where a pattern allows any number of hosts, only the first ones are remembered.
-        if scope["type"] == "http" and len(self._known) < HOSTS_REMEMBERED:
-            self._known.add(_host(scope))
+        if scope["type"] == "http" and (told := _host(scope)) not in self._known:
+            if not self._allowed(told):
+                await refuse(scope, receive, send, 400, "this Host is not allowed ([service] allowed_hosts)")
+                return
+            # Where a pattern allows any number of hosts, only the first ones are remembered.
+            if len(self._known) < HOSTS_REMEMBERED:
+                self._known.add(told)
         await self.app(scope, receive, send)
+
+    def _allowed(self, told: bytes) -> bool:
+        found = HOST.fullmatch(told.decode("latin-1").lower())
+        host = found[1] if found else ""
+        return any(
+            pattern == "*" or host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+            for pattern in self._patterns
+        )
 
 
 def _host(scope: Scope) -> bytes:
@@ -99,7 +109,6 @@ class JsonOnly:
             if told != JSON and (headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers):
                 kind = told.decode("latin-1").split(";")[0].strip().lower()
                 if kind.encode("latin-1") != JSON:
-                    answer = JSONResponse({"detail": f"content type {kind[:80]!r} is not application/json"}, 415)
-                    await answer(scope, receive, send)
+                    await refuse(scope, receive, send, 415, f"content type {kind[:80]!r} is not application/json")
                     return
         await self.app(scope, receive, send)

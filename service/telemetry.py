@@ -14,12 +14,15 @@ import anyio.to_thread
 import prometheus_client
 import psutil
 from fastapi import APIRouter, Request, Response
+from msgspec import UNSET
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import tracing
 from service.inference import Serving
+from service.problems import fail
 from workbench.metrics_store import MetricsStore
 from workbench.records import Heartbeat, State, utc_now, utc_text
 from workbench.records import Request as RequestRecord
@@ -43,7 +46,10 @@ STATES_TOLD = "0 insufficient, 1 ok, 2 possible, 3 alarm (drift, broken data)"
 
 
 class Telemetry:
-    """Times each request from receipt to first and last byte, and writes it down after the last byte is out."""
+    """Times each request from receipt to first and last byte, and writes it down after the last byte is out.
+
+    The outermost of our layers: it also names the request, and answers what nobody expected.
+    """
 
     def __init__(self, app: ASGIApp, store: MetricsStore) -> None:
         self.app = app
@@ -56,16 +62,22 @@ class Telemetry:
         received = time.perf_counter()
         state = scope.setdefault("state", {})
         state["received"] = received
+        told = tracing.name(scope["headers"], state)
         status, first = 500, 0.0
 
         async def timed_send(message: Message) -> None:
             nonlocal status, first
             if message["type"] == "http.response.start":
                 status, first = message["status"], time.perf_counter()
+                message["headers"] = [*message.get("headers", ()), *told]
             await send(message)
 
         try:
             await self.app(scope, receive, timed_send)
+        except Exception:
+            if first:
+                raise
+            await fail(scope, receive, timed_send)
         finally:
             done = time.perf_counter()
             record = _told(scope, status, (first or done) - received, done - received)
@@ -91,7 +103,13 @@ def _told(scope: Scope, status: int, latency_s: float, response_s: float) -> Req
     if status < 400 and version:
         _predictions(version).inc(rows)
     return RequestRecord(
-        path=path, status=status, rows=rows, version=version, response_s=response_s, latency_s=latency_s
+        path=path,
+        status=status,
+        rows=rows,
+        version=version,
+        response_s=response_s,
+        latency_s=latency_s,
+        traceparent=state.get("traceparent", UNSET),
     )
 
 

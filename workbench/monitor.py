@@ -157,6 +157,7 @@ class ModelMonitor:
         version: str,
         response_s: float,
         request_id: str,
+        traceparent: str | msgspec.UnsetType = msgspec.UNSET,
     ) -> list[str]:
         """As `record_rows`, of rows as the service reads them; returns the ids alone."""
         now = utc_text(self.clock())
@@ -171,6 +172,7 @@ class ModelMonitor:
                     probabilities=probabilities,
                     response_s=response_s,
                     request_id=request_id,
+                    traceparent=traceparent,
                 )
                 for inputs, output, happened, probabilities in zip(
                     asked.rows,

@@ -100,6 +100,8 @@ class Prediction(Record, frozen=True, kw_only=True):
     probabilities: dict[str, float] | None = None
     response_s: float
     request_id: str = ""
+    # Left out of the line where a request told none.
+    traceparent: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(Record, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ class Request(Record, frozen=True, kw_only=True, tag_field="kind", tag="request"
     version: str | None
     response_s: float
     latency_s: float
+    traceparent: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Heartbeat(Record, frozen=True, kw_only=True, tag_field="kind", tag="heartbeat"):

@@ -32,7 +32,7 @@ def test_two_versions_side_by_side(two):
 def test_what_cannot_be_asked_has_the_status_of_its_error(two):
     assert ask(two, "POST", "/versions/second/whatif", json={"rows": 0})[0] == 422
     status, body = ask(two, "POST", "/versions/second/whatif")
-    assert (status, "no prediction is recorded yet" in body["detail"][0]["message"]) == (422, True)
+    assert (status, "no prediction is recorded yet" in body["errors"][0]["message"]) == (422, True)
     traffic(two)
     (two.settings.versions_dir / "models" / "second" / "model.joblib").write_bytes(b"x")
     status, body = ask(two, "POST", "/versions/second/whatif")
@@ -65,4 +65,4 @@ def test_without_two_versions_named_all_are_compared(two):
 @pytest.mark.parametrize("one", ["a", "b"])
 def test_one_version_is_compared_with_nothing(shared, one):
     status, body = ask(shared, "GET", "/versions/compare", params={one: "first"})
-    assert (status, "name two versions" in body["detail"][0]["message"]) == (422, True)
+    assert (status, "name two versions" in body["errors"][0]["message"]) == (422, True)

@@ -46,7 +46,7 @@ def test_classification_answers_probabilities_and_classes(classifier):
 def test_a_wrong_instance_is_a_422_that_names_row_field_found_and_allowed(client):
     response = predict(client, ROW, ROW | {"km": "far"})
     assert response.status_code == 422
-    assert response.json()["detail"] == [
+    assert response.json()["errors"] == [
         {
             "row": 1,
             "field": "km",
@@ -118,7 +118,7 @@ def test_an_actual_a_regression_cannot_have_is_a_422(shared, actual):
     (known,) = predict(shared, ROW).json()["prediction_ids"]
     response = shared.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": actual}]})
     assert response.status_code == 422
-    assert response.json()["detail"][0]["row"] == 0
+    assert response.json()["errors"][0]["row"] == 0
 
 
 def test_feedback_from_elsewhere_needs_a_predict_token(trained):
@@ -183,5 +183,5 @@ def test_a_class_nobody_has_seen_is_a_422_and_spoils_no_training(classifier):
     (known,) = predict(classifier, ROW).json()["prediction_ids"]
     response = classifier.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": "banana"}]})
     assert response.status_code == 422
-    assert response.json()["detail"][0]["allowed"] == "one of 0, 1"
+    assert response.json()["errors"][0]["allowed"] == "one of 0, 1"
     assert classifier.post("/feedback", json={"actuals": [{"prediction_id": known, "actual": 1}]}).status_code == 200

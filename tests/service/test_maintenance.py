@@ -161,7 +161,7 @@ def test_which_version_was_live_at_a_moment_is_one_call(client):
     assert ask(client, "GET", "/versions?at=2001-01-01T10:42:00Z")[1]["live_at"] is None
     assert ask(client, "GET", "/versions?at=2100-01-01T10:42:00Z")[1]["live_at"] == "first"
     status, body = ask(client, "GET", "/versions?at=noon")
-    assert (status, "at = 'noon' is no moment" in body["detail"][0]["message"]) == (422, True)
+    assert (status, "at = 'noon' is no moment" in body["errors"][0]["message"]) == (422, True)
 
 
 @pytest.mark.slow
