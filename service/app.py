@@ -12,11 +12,14 @@ from typing import Any
 
 import filelock
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse
 
 from service import inference, maintenance, problems, telemetry
+from service.aside import CommandLine, own_process
 from service.docs import docs
 from service.feedback import feedback_route
-from service.layers import Layer, LayeredApp
+from service.layers import Layer
+from service.openapi import DescribedApp, openapi
 from service.predict import predict_route
 from service.schemas import Health, Ready
 from service.security import JsonOnly, KnownHosts
@@ -31,7 +34,13 @@ from workbench.version_store import VersionStore
 FIRST_LOAD_S = 10.0
 
 
-def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    worker: int = 1,
+    clock: Callable[[], datetime] = utc_now,
+    command_line: CommandLine = own_process,
+) -> FastAPI:
     """An app over one workspace.
 
     Parameters
@@ -40,6 +49,8 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     worker : int
         Its number among the workers, told in heartbeats and /health.
     clock : callable returning an aware datetime
+    command_line : callable
+        Runs the commands that check and switch.
     """
     store = MetricsStore.of(settings, clock)
     versions = VersionStore(settings.versions_dir, clock=clock)
@@ -59,10 +70,11 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
         store.close()
 
     # The usual docs pages load scripts from another host; ours does not.
-    app = LayeredApp(
+    app = DescribedApp(
         title=f"{settings.model.name}, model workbench",
         version="1",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redirect_slashes=False,
         redoc_url=None,
@@ -74,6 +86,7 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.state.versions = versions
     app.state.monitor = ModelMonitor(store, settings, clock=clock)
     app.state.jobs = Jobs(settings, store, clock=clock)
+    app.state.command_line = command_line
     app.state.worker = worker
     app.state.started = time.monotonic()
     layers: list[Layer] = [
@@ -89,7 +102,8 @@ def create_app(settings: Settings, *, worker: int = 1, clock: Callable[[], datet
     app.add_api_route(
         "/ready", ready, methods=["GET"], response_model=Ready, responses=problems.documented(503), tags=["telemetry"]
     )
-    app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/openapi.json", openapi, methods=["GET"], tags=["telemetry"])
+    app.add_api_route("/docs", docs, methods=["GET"], response_class=HTMLResponse, tags=["telemetry"])
     problems.add_handlers(app)
     return app
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Awaitable, Callable
 
 import filelock
 import msgspec
@@ -29,15 +30,26 @@ class Trouble(msgspec.Struct, frozen=True):
     message: str
 
 
+# Exit code, output and trouble of a command in a workspace.
+CommandLine = Callable[..., Awaitable[tuple[int | None, bytes, bytes]]]
+
+
+async def own_process(settings: Settings, *words: str) -> tuple[int | None, bytes, bytes]:
+    """Run one command to its end in a process of its own."""
+    process = await _start(settings, *words)
+    output, trouble = await process.communicate()
+    return process.returncode, output, trouble
+
+
 async def command(request: Request, *words: str, done: tuple[int, ...] = (0,)) -> Response:
     """Run one command; its error message is ours."""
-    process = await _start(request, *words)
-    output, trouble = await process.communicate()
-    if process.returncode in done and output:
+    command_line: CommandLine = request.app.state.command_line
+    code, output, trouble = await command_line(request.app.state.settings, *words)
+    if code in done and output:
         return Response(output, media_type="application/json")
     told = trouble.decode(errors="replace").strip()
     if not told.startswith("error: "):
-        raise RuntimeError(f"{words[0]} ended with {process.returncode}: {told[-2000:]}")
+        raise RuntimeError(f"{words[0]} ended with {code}: {told[-2000:]}")
     raise HTTPException(409, told.removeprefix("error: "))
 
 
@@ -56,7 +68,7 @@ async def aside(request: Request, *words: str) -> Response:
     try:
         with filelock.FileLock(settings.metrics_dir / "aside.lock", blocking=False):
             # Threads of a model that is asked in batches must leave the workers room.
-            process = await _start(request, *words, "--aside", OMP_NUM_THREADS=str(settings.retrain.threads))
+            process = await _start(settings, *words, "--aside", OMP_NUM_THREADS=str(settings.retrain.threads))
             told = await _until_done(request, process, settings.service.aside_limit_s)
     except filelock.Timeout as error:
         raise errors.Busy("another what-if or comparison is under way; ask again when it has ended") from error
@@ -75,8 +87,7 @@ async def aside(request: Request, *words: str) -> Response:
     raise kind(found.message.replace(f"{settings.root}{os.sep}", ""))
 
 
-async def _start(request: Request, *words: str, **environment: str) -> asyncio.subprocess.Process:
-    settings: Settings = request.app.state.settings
+async def _start(settings: Settings, *words: str, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workbench.cli", "--root", str(settings.root), *words, "--json"),
         stdin=asyncio.subprocess.DEVNULL,

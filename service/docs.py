@@ -26,7 +26,7 @@ dd { margin: 0 0 .3rem 1rem; } a { color: inherit; }
 """
 
 
-async def docs(request: Request) -> HTMLResponse:
+def docs(request: Request) -> HTMLResponse:
     """Every endpoint: what it takes and what it answers."""
     return HTMLResponse(page(request.app.openapi()))
 
@@ -61,14 +61,21 @@ def _problems() -> str:
 def _endpoint(path: str, method: str, told: dict[str, Any], api: dict[str, Any]) -> str:
     says = escape(told.get("description") or told.get("summary") or "")
     parts = [f"<dt>{escape(name)}</dt><dd>{escape(about)}</dd>" for name, about in _inputs(told)]
-    body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    body = told.get("requestBody", {}).get("content", {}).get("application/json")
     if body:
-        example = json.dumps(_shape(body, api, 0), indent=2)
-        parts.append(f"<dt>body</dt><dd><pre>{escape(example)}</pre></dd>")
-    answers = ", ".join(f"{code} {answer.get('description', '')}".strip() for code, answer in told["responses"].items())
-    parts.append(f"<dt>answers</dt><dd>{escape(answers)}</dd>")
+        example = body["example"] if "example" in body else _shape(body["schema"], api, 0)
+        parts.append(f"<dt>body</dt><dd>{_shown(example)}</dd>")
+    for code, answer in told["responses"].items():
+        kinds = answer.get("content", {})
+        parts.append(f"<dt>{code}</dt><dd>{escape(answer['description'])} <small>{escape(', '.join(kinds))}</small>")
+        parts += [_shown(kind["example"]) for kind in kinds.values() if "example" in kind]
+        parts.append("</dd>")
     summary = f"<summary><code>{method} {escape(path)}</code> {says}</summary>"
     return f"<details>{summary}<dl>{''.join(parts)}</dl></details>"
+
+
+def _shown(example: Any) -> str:
+    return f"<pre>{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>"
 
 
 def _inputs(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -77,7 +84,8 @@ def _inputs(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         kind = schema.get("type") or " or ".join(str(s.get("type", "any")) for s in schema.get("anyOf", [])) or "any"
         default = f", {schema['default']!r} if left out" if schema.get("default") is not None else ""
         needed = ", needed" if one.get("required") else ""
-        yield one["name"], f"{one['in']}: {kind}{needed}{default}. {one.get('description', '')}".strip()
+        example = f" Such as {one['example']}" if "example" in one else ""
+        yield one["name"], f"{one['in']}: {kind}{needed}{default}. {one.get('description', '')}{example}".strip()
 
 
 def _shape(schema: dict[str, Any], api: dict[str, Any], depth: int) -> Any:

@@ -73,7 +73,7 @@ def feedback_route(serving: Serving, monitor: ModelMonitor) -> PlainRoute:
         response_model=FeedbackResponse,
         responses={
             200: {"content": {LINES.decode(): {"schema": {"type": "string"}}}},
-            **documented(401, 403, 415, 422),
+            **documented(401, 403, 413, 415, 422),
         },
     )
 

@@ -6,12 +6,14 @@ Nothing is trained or switched here: that is a process of its own, the same comm
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from msgspec import UNSET
 
 from service.aside import aside, command
+from service.maintenance_answers import DriftCheck, Page, PerformanceCheck, Summary, Version, Versions, Window
 from service.problems import documented
 from service.schemas import (
     AcceptRequest,
@@ -24,6 +26,7 @@ from service.schemas import (
 from service.security import operator
 from workbench import steering
 from workbench.errors import DataError, UnknownVersion, WorkbenchError
+from workbench.evaluation import Evaluation
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -38,9 +41,12 @@ router = APIRouter(
 )
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Before = Annotated[str | None, Query(max_length=200, description="An id: only records older than it.")]
+Moment = Annotated[str | None, Query(description="ISO 8601.", json_schema_extra={"format": "date-time"})]
 BY = "service"
+T = TypeVar("T")
 # Of a version that is asked aside: unknown; damaged, or another is being asked; cannot be asked; took too long.
 ASIDE = documented(404, 409, 422, 503)
+PAGED = documented(404, 422)
 
 
 def reply(value: Any, status: int = 200) -> Response:
@@ -69,7 +75,7 @@ def _page(
         if end < 0:
             raise HTTPException(404, "no record of this id is kept any more; begin without `before`")
     page = [part(record) for record in reversed(records[max(0, end - limit) : end])]
-    return reply({"items": page, "next": records[end - limit].id if end > limit else None})
+    return reply(Page(page, records[end - limit].id if end > limit else None))
 
 
 @router.get("/summary")
@@ -81,30 +87,28 @@ def summary(request: Request) -> Response:
     last = evaluations[-1] if evaluations else None
     service, job = _monitor(request).summary(), _jobs(request).running()
     return reply(
-        {
-            "live": live,
-            "service": service,
-            "workers": service.workers,
-            "window": {
-                "size": store.window_size,
-                "n": len(window),
-                "first_id": window[0].id if window else None,
-                "last_id": window[-1].id if window else None,
-            },
-            "drift": last.drift if last else None,
-            "performance": last.performance if last else None,
-            "evaluated_at": last.recorded_at if last else None,
-            "last_decision": decisions[-1] if decisions else None,
-            "steering": steering.steering(events, live.version_id if live else None),
-            "maintenance": steering.stand(
-                _monitor(request).settings, store, live, running=job is not None, now=utc_now()
+        Summary(
+            live=live,
+            service=service,
+            workers=service.workers,
+            window=Window(
+                size=store.window_size,
+                n=len(window),
+                first_id=window[0].id if window else None,
+                last_id=window[-1].id if window else None,
             ),
-            "retrain": job,
-        }
+            drift=last.drift if last else None,
+            performance=last.performance if last else None,
+            evaluated_at=last.recorded_at if last else None,
+            last_decision=decisions[-1] if decisions else None,
+            steering=steering.steering(events, live.version_id if live else None),
+            maintenance=steering.stand(_monitor(request).settings, store, live, running=job is not None, now=utc_now()),
+            retrain=job,
+        )
     )
 
 
-@router.get("/predictions")
+@router.get("/predictions", responses=PAGED)
 def predictions(request: Request, limit: Limit = 100, before: Before = None) -> Response:
     """Recorded predictions, newest first; `before` reaches back as far as `history`."""
     store = _store(request)
@@ -112,39 +116,39 @@ def predictions(request: Request, limit: Limit = 100, before: Before = None) -> 
     return _page(store.window() if shallow else store.history(), limit, before)
 
 
-@router.get("/drift")
+@router.get("/drift", responses=PAGED)
 def drift(request: Request, limit: Limit = 20, before: Before = None) -> Response:
     """Drift results of past checks, newest first."""
-    return _page(_store(request).evaluations(), limit, before, lambda e: _part(e, e.drift))
+    return _page(_store(request).evaluations(), limit, before, lambda e: _then(DriftCheck, e, e.drift))
 
 
-@router.get("/performance")
+@router.get("/performance", responses=PAGED)
 def performance(request: Request, limit: Limit = 20, before: Before = None) -> Response:
     """Performance results of past checks, newest first."""
-    return _page(_store(request).evaluations(), limit, before, lambda e: _part(e, e.performance))
+    return _page(_store(request).evaluations(), limit, before, lambda e: _then(PerformanceCheck, e, e.performance))
 
 
-def _part(evaluation: Any, result: Any) -> dict[str, Any]:
+def _then(kind: type[T], evaluation: Evaluation, result: msgspec.Struct) -> T:
     about = {
         name: getattr(evaluation, name)
         for name in ("id", "recorded_at", "version", "first_event_time", "last_event_time")
     }
-    return about | msgspec.structs.asdict(result)
+    return kind(**about, **msgspec.structs.asdict(result))
 
 
-@router.get("/evaluations")
+@router.get("/evaluations", responses=PAGED)
 def evaluations(request: Request, limit: Limit = 20, before: Before = None) -> Response:
     """Whole evaluation records, newest first."""
     return _page(_store(request).evaluations(), limit, before)
 
 
-@router.get("/events")
+@router.get("/events", responses=PAGED)
 def events(request: Request, limit: Limit = 100, before: Before = None) -> Response:
     """Alarms, decisions, attempts, gate verdicts and switches, newest first."""
     return _page(_store(request).events(), limit, before)
 
 
-@router.post("/check")
+@router.post("/check", responses=documented(404, 409))
 async def check(request: Request) -> Response:
     """One check of the live version now, in a process of its own: the model's view of it takes a second."""
     if _versions(request).live() is None:
@@ -152,7 +156,7 @@ async def check(request: Request) -> Response:
     return await command(request, "check", done=(0, 1))
 
 
-@router.post("/retrain", status_code=202, responses=documented(409))
+@router.post("/retrain", status_code=202, responses=documented(409, 422))
 def retrain(request: Request, body: RetrainRequest) -> Response:
     """Start a retrain in a process of its own; 409 while one runs."""
     job = _jobs(request).start(
@@ -179,12 +183,18 @@ def cancel_retrain(request: Request, job: str) -> Response:
     return reply(_jobs(request).cancel(job))
 
 
-@router.get("/versions")
-def versions(request: Request, at: str | None = None) -> Response:
+@router.get("/versions", responses=documented(409, 422))
+def versions(request: Request, at: Moment = None) -> Response:
     """All versions, oldest first, and the promotion log; with `at` (ISO 8601) also which was live then."""
     store = _versions(request)
-    found = {"live": store.live(), "versions": store.all(), "promotions": store.pointer.log()}
-    return reply(found if at is None else found | {"live_at": store.pointer.live_at(parse_moment(at, "at"))})
+    return reply(
+        Versions(
+            live=store.live(),
+            versions=store.all(),
+            promotions=store.pointer.log(),
+            live_at=UNSET if at is None else store.pointer.live_at(parse_moment(at, "at")),
+        )
+    )
 
 
 @router.get("/versions/compare", responses=ASIDE)
@@ -208,12 +218,12 @@ async def compare(
     return await aside(request, "compare", a, b, *([] if rows is None else [f"--rows={rows}"]))
 
 
-@router.get("/versions/{version_id}", responses=documented(404))
+@router.get("/versions/{version_id}", responses=documented(404, 409))
 def version(request: Request, version_id: str) -> Response:
     """One version's metadata, and when it went live."""
     store = _versions(request)
     log = [p for p in store.pointer.log() if p.version_id == version_id]
-    return reply({"metadata": store.metadata(version_id), "promotions": log})
+    return reply(Version(store.metadata(version_id), log))
 
 
 @router.post("/versions/{version_id}/whatif", responses=ASIDE)
@@ -229,14 +239,14 @@ async def whatif(request: Request, version_id: str, body: WhatIfRequest | None =
     return await aside(request, "whatif", version_id, *rows, f"--most={asked.most}")
 
 
-@router.post("/versions/{version_id}/activate", responses=documented(404))
+@router.post("/versions/{version_id}/activate", responses=documented(404, 409, 422))
 async def activate(request: Request, version_id: str, body: Reason) -> Response:
     """Make a version live, after its hashes and golden predictions are checked."""
     _versions(request).metadata(version_id)
     return await _steer(request, "activate", version_id, f"--reason={body.reason}")
 
 
-@router.post("/rollback", responses=documented(404))
+@router.post("/rollback", responses=documented(404, 409, 422))
 async def rollback(request: Request, body: Reason) -> Response:
     """Undo the last switch; a second call undoes the first."""
     live = _versions(request).live()
@@ -253,14 +263,14 @@ async def pin(request: Request, body: PinRequest) -> Response:
     return await _steer(request, "pin", body.version_id or "--off", f"--reason={body.reason}")
 
 
-@router.post("/pause")
+@router.post("/pause", responses=documented(422))
 def pause(request: Request, body: PauseRequest) -> Response:
     """Stop automatic retrains and switches, or let them go on (`paused: false`)."""
     told = steering.pause if body.paused else steering.resume
     return reply(told(_store(request), by=BY, reason=body.reason))
 
 
-@router.post("/accept", responses=documented(404))
+@router.post("/accept", responses=documented(404, 409, 422))
 def accept(request: Request, body: AcceptRequest) -> Response:
     """Take a feature's drift as the new normal while the live version stays live."""
     versions = _versions(request)

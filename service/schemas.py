@@ -6,11 +6,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workbench.rows import ONE_LINE
+from workbench.version_ids import VERSION_ID
+
 Label = float | int | bool | str
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Strict: 0 is not false, and "5" is no number.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class PredictRequest(Body):
@@ -91,11 +95,11 @@ class Ready(BaseModel):
 
 
 class Reason(Body):
-    reason: str = Field("by request", max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$", description="Kept in the log.")
+    reason: str = Field("by request", max_length=1000, pattern=f"^{ONE_LINE.pattern}$", description="Kept in the log.")
 
 
 class RetrainRequest(Reason):
-    version_id: str | None = Field(None, max_length=64)
+    version_id: str | None = Field(None, pattern=f"^{VERSION_ID.pattern}$")
     recipe: str | None = Field(None, max_length=64, description="Only this one of [retrain] recipes.")
     ensemble: str | None = Field(None, max_length=200, description="Only this one of [retrain] ensembles.")
     promote: Literal["gate", "always", "never"] = "gate"

@@ -18,6 +18,7 @@ from msgspec import UNSET
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import tracing
@@ -214,7 +215,7 @@ class EvaluationCollector(Collector):
         yield noise
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Prometheus text: counters of all workers together, and the last evaluation."""
     registry = prometheus_client.CollectorRegistry()

@@ -26,6 +26,7 @@ from workbench.material import material
 from workbench.metrics_store import MetricsStore
 from workbench.policy import ATTEMPT
 from workbench.records import Event, utc_now, utc_text
+from workbench.rows import ONE_LINE
 from workbench.settings import Settings, with_choice
 from workbench.version_store import VersionStore
 
@@ -88,7 +89,7 @@ class Jobs:
             If the version id is malformed or taken, or the recipe or the ensemble is not configured.
         """
         versions = VersionStore(self.settings.versions_dir)
-        if not reason.isprintable():
+        if not ONE_LINE.fullmatch(reason):
             raise WorkbenchError(f"a reason is one line of text, not {reason[:80]!r}")
         if version_id is not None:
             versions.check_free(version_id)

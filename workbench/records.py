@@ -70,7 +70,7 @@ def parse_moment(text: str, what: str) -> datetime:
     """
     try:
         return parse_utc(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{what} = {text[:80]!r} is no moment; write it like 2026-01-31T10:42:00Z") from error
 
 
