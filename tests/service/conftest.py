@@ -1,7 +1,11 @@
+import re
 import shutil
+from typing import ClassVar
 
 import pytest
+import schemathesis
 from fastapi.testclient import TestClient
+from schemathesis.schemas import BaseSchema
 
 from service.app import create_app
 from tests.conftest import until
@@ -12,12 +16,31 @@ from workbench.tokens import maintenance_token
 
 
 class Client(TestClient):
-    """The service in this process, asked from loopback; `operator` holds the token's header."""
+    """The service in this process, asked from loopback; `operator` holds the token's header.
+
+    Every answer to whatever a test asks is held against the description: status, media type, headers and content.
+    """
+
+    description: ClassVar[BaseSchema | None] = None
 
     def __init__(self, settings, *, host: str = "127.0.0.1"):
         self.settings = settings
         super().__init__(create_app(settings), base_url="http://127.0.0.1", client=(host, 50_000))
         self.operator = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
+
+    def request(self, method, url, **more):
+        answer = super().request(method, url, **more)
+        if Client.description is None:
+            Client.description = schemathesis.openapi.from_dict(self.app.openapi())
+        asked = answer.request.url.path
+        # Fixed names come before patterns.
+        for path in sorted(Client.description, key=lambda path: "{" in path):
+            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), asked) and method.lower() in list(
+                Client.description[path]
+            ):
+                Client.description[path][method].validate_response(answer)
+                break
+        return answer
 
     def until_ready(self):
         until(lambda: self.get("/ready").status_code == 200)
