@@ -81,7 +81,9 @@ async def aside(request: Request, *words: str) -> Response:
     try:
         found = msgspec.json.decode(trouble.splitlines()[-1] if trouble else b"", type=Trouble)
     except msgspec.DecodeError as error:
-        log.error("%s ended with %s: %s", words[0], process.returncode, trouble.decode(errors="replace")[-2000:])
+        why = trouble.decode(errors="replace")[-2000:]
+        request_id = request.state.request_id.decode()
+        log.error("request %s: %s ended with %s: %s", request_id, words[0], process.returncode, why)
         raise HTTPException(500, f"{words[0]} ended with {process.returncode}; the service's log says more") from error
     kind: type[errors.WorkbenchError] = getattr(errors, found.kind, errors.WorkbenchError)
     raise kind(found.message.replace(f"{settings.root}{os.sep}", ""))

@@ -172,7 +172,7 @@ def _add_problems(method: str, told: dict[str, Any]) -> None:
         if int(status) >= 400 and ours:
             form = REF.format(name="Invalid" if status == "422" else "ProblemDetails")
             answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": form}}}
-            answer["description"] = MEANINGS[int(status)]
+            answer["description"] = MEANINGS.get(int(status), answer.get("description", ""))
     told["responses"] = dict(sorted(answers.items()))
 
 

@@ -135,14 +135,15 @@ class Predict:
 
     def _answer(self, version: ServedVersion, asked: Instances, state: dict[str, Any]) -> bytes:
         """The answer to some rows, recorded and encoded."""
-        said = _said(version, asked)
+        request_id = state["request_id"].decode()
+        said = _said(version, asked, request_id)
         begun = time.perf_counter()
         ids = self._monitor.record_answers(
             asked,
             said,
             version=version.id,
             response_s=begun - state["received"],
-            request_id=state["request_id"].decode(),
+            request_id=request_id,
             traceparent=state.get("traceparent", msgspec.UNSET),
         )
         RECORDING.observe(time.perf_counter() - begun)
@@ -156,7 +157,7 @@ class Predict:
         return msgspec.json.encode(content)
 
 
-def _said(version: ServedVersion, asked: Instances) -> Answers:
+def _said(version: ServedVersion, asked: Instances, request_id: str) -> Answers:
     try:
         return version.predictor.answer(asked.rows)
     except ValueError as error:
@@ -166,7 +167,7 @@ def _said(version: ServedVersion, asked: Instances) -> Answers:
         ) from error
     except Exception as error:
         # A model may raise anything; the client learns which version failed, the log why.
-        log.exception("%s failed", version.id)
+        log.exception("request %s: %s failed", request_id, version.id)
         told = f"version {version.id} failed on these instances ({type(error).__name__}); the service's log says why"
         raise HTTPException(500, told, {"X-Model-Version": version.id}) from error
 

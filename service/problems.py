@@ -42,10 +42,13 @@ MEANINGS = {
     401: "A bearer token is needed, and this is none.",
     403: "Not from this machine, or not without a predict token.",
     404: "There is no such thing.",
+    405: "Not by this method; the header Allow tells by which.",
+    408: "The body took too long to arrive.",
     409: "It cannot be done now; the detail says why.",
     413: "More rows or bytes than a request may have.",
     415: "The body is not application/json.",
     422: "What was asked does not fit; `errors` names rows and fields.",
+    429: "Too many requests; try again later.",
     500: "The service failed; its log says why, under the request id.",
     503: "Not at present; try again later.",
 }

@@ -1,11 +1,16 @@
 """Whatever is refused or fails, by whichever layer, is told as RFC 9457 problem details that leak nothing."""
 
+import dataclasses
 import logging
 
 import pytest
 
+from tests.conftest import trips
 from tests.service.conftest import Client, start
 from tests.service.test_inference import ROW
+from workbench.cli.replay import Replay
+from workbench.errors import WorkbenchError
+from workbench.served_version import Predictor
 
 JSON = {"Content-Type": "application/json"}
 BODY = {"instances": [ROW]}
@@ -79,6 +84,27 @@ def test_what_nobody_expected_is_a_500_whose_reason_only_the_log_tells(trained, 
     (record,) = [r for r in caplog.records if r.name == "workbench.service"]
     assert "mine-7" in record.getMessage()
     assert "secret" in str(record.exc_info[1])
+
+
+def test_a_model_that_fails_is_a_500_and_the_log_knows_the_request(client, caplog):
+    serving = client.app.state.serving
+    broken = Predictor(serving.current.schema, lambda: 1 / 0)
+    serving.current = dataclasses.replace(serving.current, predictor=broken)
+    with caplog.at_level(logging.ERROR, "workbench.service"):
+        told = problem_of(client.post("/predict", json=BODY, headers={"X-Request-ID": "mine-8"}), 500)
+    assert "version first failed" in told["detail"]
+    assert "division by zero" not in str(told)
+    (record,) = [r for r in caplog.records if r.name == "workbench.service"]
+    assert "mine-8" in record.getMessage()
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_replay_tells_the_detail_of_a_problem_and_its_request(shared):
+    replay = Replay(shared.settings, trips(1), rows_per_s=1.0)
+    with pytest.raises(WorkbenchError, match=r"/predict answered 422: row 0, field 'km': .* \(request \w{32}\)$"):
+        replay._post(shared, "/predict", {"instances": [{}]})
+    with pytest.raises(WorkbenchError, match=r"answered 404: nothing is answered under this path"):
+        replay._post(shared, "/nowhere", {})
 
 
 def test_a_path_cannot_forge_a_line_of_the_log(trained, caplog):

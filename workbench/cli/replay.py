@@ -247,10 +247,18 @@ class Replay:
                 if response.status_code == 200:
                     return response.json()
                 if response.status_code != 503:
-                    raise WorkbenchError(f"{self.url}{path} answered {response.status_code}: {response.text[:500]}")
+                    raise WorkbenchError(f"{self.url}{path} answered {response.status_code}: {_why(response)}")
             self.counts["retried"] += 1
             self._sleep(0.5 * 2**attempt)
         raise WorkbenchError(f"{self.url}{path} answered 503 {TRIES} times; see {self.url}/health")
+
+
+def _why(response: httpx2.Response) -> str:
+    """What a refusal says: the detail of our problems, or the beginning of what something else told."""
+    if response.headers.get("content-type") == "application/problem+json":
+        problem = response.json()
+        return f"{problem['detail']} (request {problem['request_id']})"
+    return response.text[:500]
 
 
 def with_bar(sender: Replay) -> Iterator[int]:
