@@ -74,12 +74,12 @@ def test_what_is_wrong_is_a_422_that_says_so(shared, case):
     body, field, said = REFUSED[case]
     response = post(shared, body)
     assert response.status_code == 422, response.text
-    for problem in response.json()["detail"]:
+    for problem in response.json()["errors"]:
         assert {"row", "field", "message"} <= problem.keys()
-    messages = [p["message"] for p in response.json()["detail"]]
+    messages = [p["message"] for p in response.json()["errors"]]
     assert any(said in message for message in messages), messages
     if field is not None:
-        assert field in [p["field"] for p in response.json()["detail"]]
+        assert field in [p["field"] for p in response.json()["errors"]]
 
 
 ACCEPTED = {
