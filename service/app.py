@@ -14,7 +14,7 @@ import filelock
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from service import inference, maintenance, problems, telemetry
+from service import inference, maintenance, problems, telemetry, v2
 from service.aside import CommandLine, own_process
 from service.docs import docs
 from service.feedback import feedback_route
@@ -23,6 +23,7 @@ from service.openapi import DescribedApp, openapi
 from service.predict import predict_route
 from service.schemas import Health, Ready
 from service.security import JsonOnly, KnownHosts
+from service.v2_infer import infer_routes
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -95,6 +96,8 @@ def create_app(
         JsonOnly,
     ]
     app.lay(layers, predict_route(serving, app.state.monitor))
+    app.router.routes += infer_routes(serving, app.state.monitor)
+    app.include_router(v2.router)
     app.router.routes.append(feedback_route(serving, app.state.monitor))
     app.include_router(maintenance.router)
     app.include_router(telemetry.router)

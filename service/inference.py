@@ -36,6 +36,14 @@ class Serving:
         if (moved or again) and self._loading.acquire(blocking=False):
             threading.Thread(target=self._load, name="load-version", daemon=True).start()
 
+    def loaded(self, version_id: str) -> ServedVersion | None:
+        """A version that is in memory, live or the one before; None if it is not."""
+        return self._loaded.get(version_id)
+
+    def ids(self) -> list[str]:
+        """What is in memory, the live version last."""
+        return list(self._loaded)
+
     def settle(self, timeout_s: float) -> None:
         """Wait until no version is being loaded, at most so long."""
         if self._loading.acquire(timeout=timeout_s):

@@ -35,6 +35,9 @@ log = logging.getLogger("workbench.service")
 # So many bytes are decoded, and so many rows recorded, in a fraction of a millisecond.
 BYTES_ON_LOOP, ROWS_ON_LOOP = 64_000, 100
 T = TypeVar("T")
+# An answer's bytes, and the headers that say what they are.
+Content = tuple[bytes, tuple[tuple[bytes, bytes], ...]]
+JSON_TYPE = ((b"content-type", b"application/json"),)
 
 
 def predict(body: PredictRequest) -> None:
@@ -78,9 +81,7 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._guarded:
             app_client(Request(scope))
-        version = self._serving.current
-        if version is None:
-            raise HTTPException(503, self._serving.error or "no version is live yet", {"Retry-After": "2"})
+        version = self._version(scope)
         state = scope["state"]
         state["version"] = version.id
         body = await whole_body(receive)
@@ -91,22 +92,30 @@ class Predict:
             return
         reader = self._reader_of(version)
         if len(body) > BYTES_ON_LOOP:
-            content = await self._beside(lambda: self._answer(version, self._read(version, reader, body, state), state))
+            content, kind = await self._beside(
+                lambda: self._answer(version, self._read(version, reader, body, state), state)
+            )
         else:
             asked = self._read(version, reader, body, state)
             if self._quick(version, len(asked.rows)):
-                content = self._answer(version, asked, state)
+                content, kind = self._answer(version, asked, state)
             else:
-                content = await self._beside(lambda: self._answer(version, asked, state))
+                content, kind = await self._beside(lambda: self._answer(version, asked, state))
         headers = [
             (b"content-length", b"%d" % len(content)),
-            (b"content-type", b"application/json"),
+            *kind,
             (b"x-model-version", version.id.encode()),
         ]
         if self._monitor.store.deferred_predictions():
             headers.append((b"x-recorded", b"deferred"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+    def _version(self, scope: Scope) -> ServedVersion:
+        """The version that is asked."""
+        if self._serving.current is None:
+            raise HTTPException(503, self._serving.error or "no version is live yet", {"Retry-After": "2"})
+        return self._serving.current
 
     def _quick(self, version: ServedVersion, rows: int) -> bool:
         """Whether the event loop may wait for so many rows."""
@@ -133,7 +142,7 @@ class Predict:
             raise too_many(len(asked.rows), max_rows)
         return asked
 
-    def _answer(self, version: ServedVersion, asked: Instances, state: dict[str, Any]) -> bytes:
+    def _answer(self, version: ServedVersion, asked: Instances, state: dict[str, Any]) -> Content:
         """The answer to some rows, recorded and encoded."""
         request_id = state["request_id"].decode()
         said = _said(version, asked, request_id)
@@ -147,6 +156,9 @@ class Predict:
             traceparent=state.get("traceparent", msgspec.UNSET),
         )
         RECORDING.observe(time.perf_counter() - begun)
+        return self._encoded(version, asked, said, ids)
+
+    def _encoded(self, version: ServedVersion, asked: Instances, said: Answers, ids: list[str]) -> Content:
         content: dict[str, Any] = {
             "predictions": said.predictions,
             "prediction_ids": ids,
@@ -154,7 +166,7 @@ class Predict:
         }
         if said.classes is not None:
             content["probabilities"], content["classes"] = said.probabilities, said.classes
-        return msgspec.json.encode(content)
+        return msgspec.json.encode(content), JSON_TYPE
 
 
 def _said(version: ServedVersion, asked: Instances, request_id: str) -> Answers:

@@ -96,13 +96,17 @@ def _host(scope: Scope) -> bytes:
 
 
 class JsonOnly:
-    """Refuses bodies that are not application/json: a web page of another site cannot send that unasked."""
+    """Refuses bodies that are not application/json: a web page of another site cannot send that unasked.
+
+    /v2 takes bytes, too, and refuses by itself what such a page could send.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+        reads = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
+        if not reads and not scope["path"].startswith("/v2/"):
             # Of a header that is there twice the first one counts, as everywhere else.
             headers = dict(reversed(scope["headers"]))
             told = headers.get(b"content-type", b"")

@@ -32,7 +32,7 @@ from workbench.steering import steering
 log = logging.getLogger("workbench.service")
 router = APIRouter(tags=["telemetry"])
 FOLLOW_S = 0.5
-UNRECORDED = ("/health", "/ready", "/metrics", "/openapi.json", "/docs")
+UNRECORDED = ("/health", "/ready", "/v2/health/live", "/v2/health/ready", "/metrics", "/openapi.json", "/docs")
 
 REQUESTS = prometheus_client.Counter("workbench_requests", "HTTP requests answered.", ["path", "status"])
 PREDICTIONS = prometheus_client.Counter("workbench_predictions", "Rows predicted.", ["version"])

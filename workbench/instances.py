@@ -64,8 +64,11 @@ class InstanceReader:
         # Which names there are is only known here, and they need not be identifiers; so it is a TypedDict, and `Any`.
         typed_dict: Any = TypedDict
         body: Any = _Body
+        row: Any = typed_dict("Row", fields)
+        of_rows: Any = list
+        self._rows: Any = of_rows[row]
         self._decode: Callable[[bytes], _Body[dict[str, Any]]]
-        self._decode = msgspec.json.Decoder(body[typed_dict("Row", fields)]).decode
+        self._decode = msgspec.json.Decoder(body[row]).decode
         self._colons_in_names = {name: name.count(":") for name in fields if ":" in name}
 
     def read(self, body: bytes, latest: Callable[[], str] | None = None) -> Instances | None:
@@ -83,6 +86,17 @@ class InstanceReader:
             return None
         if not self._each_key_once_and_known(body, rows):
             return None
+        return self._timed(rows, latest)
+
+    def take(self, rows: Sequence[dict[str, Any]], latest: Callable[[], str] | None = None) -> Instances | None:
+        """As `read`, of rows that are decoded already, and have no keys but known ones."""
+        try:
+            return self._timed(msgspec.convert(rows, self._rows), latest)
+        except msgspec.ValidationError:
+            return None
+
+    def _timed(self, rows: list[dict[str, Any]], latest: Callable[[], str] | None) -> Instances | None:
+        """Rows, and the times that they have in them; None if a time is wrong."""
         if self._time is None or not any(self._time in row for row in rows):
             return Instances(rows)
         until = latest() if latest is not None else None

@@ -22,7 +22,7 @@ from workbench.policy import LOST, PASSED, STUCK, decide, lost_on_probation, on_
 from workbench.records import Decision, Event, Pointer, utc_now
 from workbench.settings import Settings
 from workbench.steering import steering
-from workbench.traffic import PREDICT
+from workbench.traffic import PREDICTING
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
@@ -189,7 +189,7 @@ class Maintainer:
 
     def _traffic_seen(self, live: Pointer) -> tuple[object, ...]:
         # Heartbeats and questions of operators are no news of the model.
-        asked = [r for r in self.metrics.requests() if r.path == PREDICT]
+        asked = [r for r in self.metrics.requests() if r.path in PREDICTING]
         kinds = (self.metrics.window(), self.metrics.actuals(), asked)
         return live.generation, *(records[-1].id if records else None for records in kinds)
 

@@ -76,6 +76,11 @@ class Predictor:
         """Whether that many rows take no more than about a millisecond, so that an event loop may wait for them."""
         return self.compiled is not None and rows * self._row_s <= QUICK_S
 
+    @property
+    def tells_probabilities(self) -> bool:
+        """Of a classification; some estimators name nothing but the class."""
+        return self.compiled is not None or hasattr(self.estimator(), "predict_proba")
+
     def answer(self, rows: Sequence[Mapping[str, Any]]) -> Answers:
         """What the version says to rows that the schema allows; several threads may ask at once.
 

@@ -23,7 +23,7 @@ from workbench.probation import Apart, Evidence, Probation
 from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, Value, parse_utc
 from workbench.scores import values
 from workbench.settings import Settings
-from workbench.traffic import PREDICT
+from workbench.traffic import PREDICTING
 from workbench.training_data import between
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
@@ -66,7 +66,7 @@ class SwitchWatch:
         )
 
     def _evidence(self, live: Pointer, now: datetime) -> Evidence:
-        asked = [r for r in self.metrics.requests() if r.path == PREDICT]
+        asked = [r for r in self.metrics.requests() if r.path in PREDICTING]
         since = [r for r in asked if r.version == live.version_id and r.recorded_at >= live.activated_at]
         served = [
             p for p in self.metrics.history() if p.version == live.version_id and p.recorded_at >= live.activated_at

@@ -20,6 +20,8 @@ from workbench.records import Heartbeat, Request, State, parse_utc
 from workbench.traffic_words import failures_told, mean_told, p95_told
 
 PREDICT = "/predict"
+# All ways to be predicted: what is asked of any of them is the same traffic.
+PREDICTING = frozenset({PREDICT, "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"})
 MIN_REQUESTS = 20
 MISSED_BEATS = 3
 # Of an interval of 95 %: what lies outside on each side.
@@ -56,7 +58,7 @@ def summarise(
     version : str, optional
         The verdict is over this version's requests: a new one does not answer for the slowness of the old.
     """
-    asked = [r for r in requests if r.path == PREDICT][-window:]
+    asked = [r for r in requests if r.path in PREDICTING][-window:]
     traffic, workers = _traffic(asked, now), _workers(beats, now)
     own: dict[str, list[Request]] = {}
     for r in asked:
