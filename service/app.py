@@ -14,7 +14,7 @@ import filelock
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from service import inference, maintenance, problems, telemetry, v2
+from service import inference, maintenance, problems, scrape, telemetry, v2
 from service.aside import CommandLine, own_process
 from service.docs import docs
 from service.feedback import feedback_route
@@ -100,7 +100,7 @@ def create_app(
     app.include_router(v2.router)
     app.router.routes.append(feedback_route(serving, app.state.monitor))
     app.include_router(maintenance.router)
-    app.include_router(telemetry.router)
+    app.include_router(scrape.router)
     app.add_api_route("/health", health, methods=["GET"], response_model=Health, tags=["telemetry"])
     app.add_api_route(
         "/ready", ready, methods=["GET"], response_model=Ready, responses=problems.documented(503), tags=["telemetry"]

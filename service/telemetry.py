@@ -1,49 +1,58 @@
-"""What the service tells of itself: a line a request, a heartbeat every few seconds, and Prometheus metrics."""
+"""What the service tells of itself: a line and some counts a request, and a heartbeat every few seconds.
+
+Names of time series end in their unit, durations in seconds; labels have few values: routes, statuses, versions.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator
 from functools import lru_cache
 
 import anyio
 import anyio.to_thread
 import prometheus_client
 import psutil
-from fastapi import APIRouter, Request, Response
 from msgspec import UNSET
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import tracing
 from service.inference import Serving
 from service.problems import fail
 from workbench.metrics_store import MetricsStore
-from workbench.records import Heartbeat, State, utc_now, utc_text
+from workbench.records import Heartbeat, utc_now, utc_text
 from workbench.records import Request as RequestRecord
-from workbench.steering import steering
+from workbench.traffic import PREDICTING
 
 log = logging.getLogger("workbench.service")
-router = APIRouter(tags=["telemetry"])
 FOLLOW_S = 0.5
 UNRECORDED = ("/health", "/ready", "/v2/health/live", "/v2/health/ready", "/metrics", "/openapi.json", "/docs")
 
-REQUESTS = prometheus_client.Counter("workbench_requests", "HTTP requests answered.", ["path", "status"])
-PREDICTIONS = prometheus_client.Counter("workbench_predictions", "Rows predicted.", ["version"])
-RESPONSE = prometheus_client.Histogram("workbench_response_seconds", "Receipt to last byte.", ["path"])
+# A single row takes less than a millisecond, a large batch seconds.
+SECONDS = (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+RESPONSE = prometheus_client.Histogram(
+    "workbench_response_seconds", "Receipt to last byte.", ["path", "status", "version"], buckets=SECONDS
+)
+LATENCY = prometheus_client.Histogram(
+    "workbench_prediction_latency_seconds",
+    "Receipt to first byte of a request for predictions.",
+    ["status", "version"],
+    buckets=SECONDS,
+)
+SIZES = prometheus_client.Histogram(
+    "workbench_request_predictions",
+    "Predictions that one request asked for.",
+    ["status", "version"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000),
+)
 RECORDING = prometheus_client.Histogram(
     "workbench_recording_seconds",
     "Of a request, what writing down its predictions took.",
     buckets=(5e-6, 1e-5, 1.5e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
 )
-STATES: dict[State, int] = {"insufficient": 0, "ok": 1, "possible": 2, "alarm": 3, "drift": 3, "broken": 3}
-STATES_TOLD = "0 insufficient, 1 ok, 2 possible, 3 alarm (drift, broken data)"
+# How many requests and predictions there were is told by these, too; each count is a microsecond of every request.
+HISTOGRAMS: tuple[prometheus_client.Histogram, ...] = (RESPONSE, LATENCY, SIZES, RECORDING)
 
 
 class Telemetry:
@@ -95,14 +104,15 @@ def _told(scope: Scope, status: int, latency_s: float, response_s: float) -> Req
     route = scope.get("route")
     # The route's pattern, not the address asked for: clients must not make up names of time series.
     path = getattr(route, "path", "other")
-    _requests(path, status).inc()
-    _response(path).observe(response_s)
-    if path in UNRECORDED:
-        return None
     state = scope["state"]
     rows, version = state.get("rows", 0), state.get("version")
-    if status < 400 and version:
-        _predictions(version).inc(rows)
+    _response(path, status, version).observe(response_s)
+    if path in PREDICTING:
+        latency, sizes = _prediction(status, version)
+        latency.observe(latency_s)
+        sizes.observe(rows)
+    if path in UNRECORDED:
+        return None
     return RequestRecord(
         path=path,
         status=status,
@@ -116,18 +126,13 @@ def _told(scope: Scope, status: int, latency_s: float, response_s: float) -> Req
 
 # Finding the child of a metric by its labels costs more than counting.
 @lru_cache(maxsize=1024)
-def _requests(path: str, status: int) -> prometheus_client.Counter:
-    return REQUESTS.labels(path, str(status))
+def _response(path: str, status: int, version: str | None) -> prometheus_client.Histogram:
+    return RESPONSE.labels(path, str(status), version or "")
 
 
 @lru_cache(maxsize=256)
-def _response(path: str) -> prometheus_client.Histogram:
-    return RESPONSE.labels(path)
-
-
-@lru_cache(maxsize=256)
-def _predictions(version: str) -> prometheus_client.Counter:
-    return PREDICTIONS.labels(version)
+def _prediction(status: int, version: str | None) -> tuple[prometheus_client.Histogram, prometheus_client.Histogram]:
+    return LATENCY.labels(str(status), version or ""), SIZES.labels(str(status), version or "")
 
 
 class Pulse(threading.Thread):
@@ -159,7 +164,7 @@ class Pulse(threading.Thread):
 
     def _beat(self, process: psutil.Process) -> None:
         self._store.flush()
-        version = self._serving.current
+        version, spent = self._serving.current, process.cpu_times()
         self._store.append(
             Heartbeat(
                 worker=self._worker,
@@ -168,61 +173,10 @@ class Pulse(threading.Thread):
                 version=version.id if version else None,
                 cpu_share=process.cpu_percent() / 100,
                 memory_mb=process.memory_info().rss / 1e6,
+                cpu_s=spent.user + spent.system,
+                open_files=process.num_fds(),
                 deferred=self._store.deferred,
                 lost=self._store.lost,
                 error=self._serving.error,
             )
         )
-
-
-class EvaluationCollector(Collector):
-    """The last evaluation as gauges; a state as a number, so that 3 and above is what a person is told of."""
-
-    def __init__(self, store: MetricsStore) -> None:
-        self._store = store
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        held = steering(self._store.events(), None).hold is not None
-        yield GaugeMetricFamily("workbench_held", "1 while people hold the automation (pause, pin).", value=int(held))
-        evaluations = self._store.evaluations()
-        if not evaluations:
-            return
-        last = evaluations[-1]
-        for name, verdict in last.verdicts.items():
-            yield GaugeMetricFamily(f"workbench_{name}_state", f"{name}: {STATES_TOLD}.", value=STATES[verdict.state])
-        yield GaugeMetricFamily(
-            "workbench_window_predictions", "Predictions of the live version in the window.", value=last.n
-        )
-        quality = GaugeMetricFamily(
-            "workbench_performance", "Metrics of the window's labelled predictions.", labels=["metric"]
-        )
-        for metric, value in last.performance.metrics.items():
-            if value is not None:
-                quality.add_metric([metric], value)
-        yield quality
-        shift = GaugeMetricFamily("workbench_mean_shift", "In reference standard deviations.", labels=["feature"])
-        noise = GaugeMetricFamily(
-            "workbench_drift_noise",
-            "Distance from the training reference; 1 is what 95 of 100 checks without drift stay within.",
-            labels=["feature", "channel"],
-        )
-        for feature in last.drift.features:
-            for name, channel in feature.channels.items():
-                noise.add_metric([feature.feature, name], channel.noise)
-                if name == "mean":
-                    shift.add_metric([feature.feature], channel.value)
-        yield shift
-        yield noise
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-def metrics(request: Request) -> Response:
-    """Prometheus text: counters of all workers together, and the last evaluation."""
-    registry = prometheus_client.CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)
-    else:
-        for collector in (REQUESTS, PREDICTIONS, RESPONSE, RECORDING):
-            registry.register(collector)
-    registry.register(EvaluationCollector(request.app.state.monitor.store))
-    return Response(prometheus_client.generate_latest(registry), media_type=prometheus_client.CONTENT_TYPE_LATEST)

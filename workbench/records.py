@@ -155,6 +155,8 @@ class Heartbeat(Record, frozen=True, kw_only=True, tag_field="kind", tag="heartb
     version: str | None
     cpu_share: float
     memory_mb: float
+    cpu_s: float = 0.0
+    open_files: int | None = None
     deferred: int = 0
     lost: int = 0
     error: str | None = None

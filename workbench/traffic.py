@@ -20,14 +20,13 @@ from workbench.records import Heartbeat, Request, State, parse_utc
 from workbench.traffic_words import failures_told, mean_told, p95_told
 
 PREDICT = "/predict"
-# All ways to be predicted: what is asked of any of them is the same traffic.
+# All ways to be predicted are the same traffic.
 PREDICTING = frozenset({PREDICT, "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"})
 MIN_REQUESTS = 20
 MISSED_BEATS = 3
 # Of an interval of 95 %: what lies outside on each side.
 TAIL = 0.025
-# Fewer have no skewness.
-MIN_TIMES = 3
+MIN_TIMES = 3  # fewer have no skewness
 
 
 def summarise(
@@ -145,7 +144,12 @@ def _times(requests: Sequence[Request]) -> np.ndarray:
     return np.array([r.response_s for r in requests if r.status < 400])
 
 
-def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
+def of_window(requests: Sequence[Request], *, now: datetime, window: int) -> Traffic:
+    """The figures alone of the last `window` prediction requests: without intervals, and so without scipy."""
+    return _traffic([r for r in requests if r.path in PREDICTING][-window:], now, intervals=False)
+
+
+def _traffic(requests: Sequence[Request], now: datetime, *, intervals: bool = True) -> Traffic:
     n, rows = len(requests), sum(r.rows for r in requests)
     if not n:
         return Traffic(requests=0, rows=0)
@@ -164,10 +168,10 @@ def _traffic(requests: Sequence[Request], now: datetime) -> Traffic:
         requests_per_s=n / span,
         predictions_per_s=rows / span,
         mean_s=float(times.mean()) if len(times) else None,
-        mean_interval_s=_mean_interval(times) if len(times) >= MIN_TIMES else None,
+        mean_interval_s=_mean_interval(times) if intervals and len(times) >= MIN_TIMES else None,
         p50_s=p50,
         p95_s=p95 if enough else None,
-        p95_interval_s=_p95_interval(times) if enough else None,
+        p95_interval_s=_p95_interval(times) if intervals and enough else None,
         p99_s=p99 if enough else None,
         max_s=float(times.max()) if len(times) else None,
         latency_mean_s=float(np.mean([r.latency_s for r in answered])) if answered else None,
@@ -220,8 +224,8 @@ def _wilson(k: int, n: int) -> tuple[float, float]:
     return max((middle - half) / (n + z**2), 0.0), min((middle + half) / (n + z**2), 1.0)
 
 
-def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
-    """The last heartbeat of each worker that is neither long silent nor replaced."""
+def living(beats: Sequence[Heartbeat], now: datetime) -> list[Heartbeat]:
+    """The last heartbeat of each worker that is neither long silent nor replaced, in the order of their numbers."""
     last = {(b.worker, b.started_at): b for b in beats}
     newest = dict(sorted(last))
     alive = [
@@ -231,6 +235,10 @@ def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
         if newest[b.worker] <= max(b.recorded_at, b.started_at)
         and (now - parse_utc(b.recorded_at)).total_seconds() < MISSED_BEATS * b.every_s
     ]
+    return sorted(alive, key=lambda b: b.worker)
+
+
+def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
     return tuple(
         Worker(
             worker=b.worker,
@@ -243,7 +251,7 @@ def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
             lost=b.lost,
             error=b.error,
         )
-        for b in sorted(alive, key=lambda b: b.worker)
+        for b in living(beats, now)
     )
 
 

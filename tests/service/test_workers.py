@@ -81,13 +81,14 @@ def workers_told(settings):
 
 
 def counters(text):
-    """What does not count the asking for it."""
+    """What does not count the asking for it, nor the life of one process."""
     return {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
         if sample.labels.get("path") not in ("/metrics", "/health", "/ready", "/maintenance/summary")
         and sample.name.endswith(("_total", "_count", "_bucket"))
+        and not sample.name.startswith("workbench_worker_")
     }
 
 
