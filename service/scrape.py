@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder
@@ -120,7 +121,7 @@ class Recorded(Collector):
         return self._counted[1]
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Prometheus or OpenMetrics text: counters of all workers together, the window, the last check, what was done."""
     state = request.app.state
