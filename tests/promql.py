@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 FUNCTIONS_OF_COUNTERS = ("rate", "increase", "irate", "resets")
 WORDS = {
-    *("sum", "min", "max", "avg", "count", "topk", "absent", "time", "changes", "histogram_quantile"),
+    *("sum", "min", "max", "avg", "count", "topk", "absent", "time", "changes", "histogram_quantile", "vector"),
     *("rate", "increase", "irate", "resets", "label_values"),
     *("by", "without", "on", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool"),
 }

@@ -144,6 +144,9 @@ def test_every_worker_tells_the_counters_and_the_summary_of_all(settings, proces
     recorded = MetricsStore.of(settings).count()
     until(lambda: predicted(counters(talk(settings, ("/metrics", None))[1])) == recorded)
     first, second = by_each(settings, ("/metrics", None), ("/maintenance/summary", None))
+    for text in (first[0].decode(), second[0].decode()):
+        assert all(f'workbench_worker_cpu_seconds_total{{worker="{number}"}}' in text for number in WORKERS)
+        assert all(f'workbench_worker_info{{version="first",worker="{number}"}} 1.0' in text for number in WORKERS)
     assert counters(first[0]) == counters(second[0])
     one, other = (json.loads(answers[1]) for answers in (first, second))
     for key in ("live", "window", "drift", "performance", "last_decision", "steering", "retrain"):
