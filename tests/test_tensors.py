@@ -3,6 +3,8 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from workbench.errors import DataError
@@ -146,3 +148,31 @@ def test_nan_as_python_writes_it_is_a_missing_value_and_infinity_is_none():
 def test_a_request_is_read_back_as_it_was_written():
     request = TensorRequest(inputs=(one("x", "FP64", [1.0]),), id="a", outputs=(Output(name="predict"),))
     assert read_request(msgspec.json.encode(request), None) == (request, b"")
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "x": st.none() | st.floats(allow_nan=False, width=64),
+        "on": st.none() | st.booleans(),
+        "to": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    }
+)
+
+
+@given(st.lists(ROW, min_size=1, max_size=20), st.booleans(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_rows_come_out_as_they_went_in_in_json_and_in_bytes(given_rows, column, binary):
+    n, missing = len(given_rows), "\x00missing"
+    columns = {name: [row[name] for row in given_rows] for name in ("x", "on", "to")}
+    floats = {name: [np.nan if v is None else float(v) for v in columns[name]] for name in ("x", "on")}
+    texts = [missing if v is None else v for v in columns["to"]]
+    raw = {name: packed(values, "FP64") for name, values in floats.items()} | {"to": packed(texts, "BYTES")}
+    shape = (n, 1) if column else (n,)
+    datatypes = {"x": "FP64", "on": "FP64", "to": "BYTES"} if binary else {"x": "FP64", "on": "BOOL", "to": "BYTES"}
+    tensors = [
+        one(name, datatype, shape=shape, raw=raw[name]) if binary else one(name, datatype, columns[name], shape=shape)
+        for name, datatype in datatypes.items()
+    ]
+    rest = b"".join(raw.values()) if binary else b""
+    of = schema(*NUMBERS, *TEXT.features)
+    assert rows(of, *tensors, rest=rest, parameters={"missing_text": missing}) == given_rows
