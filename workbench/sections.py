@@ -6,7 +6,7 @@ import re
 from math import inf
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from workbench.records import Task
 
@@ -161,16 +161,43 @@ class AlertsSettings(Section):
 
 
 class ServiceSettings(Section):
-    """Where the service answers, and whom."""
+    """Where the service answers, and whom; how much it takes at once, and how long it waits for it.
+
+    `allow_open`: other machines may ask without a token. `proxies`: whose X-Forwarded-For is believed.
+    `max_busy`: requests under way in a worker; more are told to come again. `token_failures`: a minute and address.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(1, ge=1, le=64)
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
-    max_rows: int = Field(10_000, ge=1)
-    heartbeat_s: float = Field(5.0, gt=0)
+    allow_open: bool = False
+    proxies: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
     predict_token_file: str | None = None
+    token_failures: int = Field(10, ge=1, le=1000)
+    max_rows: int = Field(10_000, ge=1)
+    max_body_mb: float = Field(32.0, gt=0, le=1024)
+    max_text: int = Field(1000, ge=1, le=1_000_000)
+    max_depth: int = Field(20, ge=3, le=200)
+    max_headers: int = Field(100, ge=10, le=1000)
+    max_head_kb: int = Field(32, ge=1, le=1024)
+    head_timeout_s: float = Field(10.0, gt=0, le=600)
+    body_timeout_s: float = Field(30.0, gt=0, le=600)
+    max_connections: int = Field(800, ge=1, le=100_000)
+    max_busy: int = Field(64, ge=1, le=10_000)
+    drain_s: float = Field(10.0, gt=0, le=600)
     aside_limit_s: float = Field(300.0, gt=0)
+    heartbeat_s: float = Field(5.0, gt=0)
+    log: Literal["text", "json"] = "text"
+    access_log: bool = False
+
+    @model_validator(mode="after")
+    def _a_certificate_has_a_key(self) -> ServiceSettings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("[service] tls_cert and tls_key come together: the certificate, and its key")
+        return self
 
 
 class PagesSettings(Section):

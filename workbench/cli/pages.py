@@ -5,13 +5,13 @@ Both return a command and what its environment needs besides the caller's; start
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.exposure import private
 from workbench.tokens import viewer_token
 
 if TYPE_CHECKING:
@@ -70,18 +70,6 @@ def voila_config(settings: Settings) -> dict[str, Any]:
         # A kernel born again would be empty behind a page that still shows the old figures.
         "KernelManager": {"autorestart": False},
     }
-
-
-def private(host: str) -> bool:
-    """Whether an address answers this machine alone; to others a page is shown by token only.
-
-    >>> private("127.0.0.1"), private("localhost"), private("0.0.0.0"), private("model.example.org")
-    (True, True, False, False)
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[str, str]]:
@@ -173,7 +161,9 @@ def _lab_config(settings: Settings) -> Path:
         "launcher_entry": {"title": "Service", "path_info": "service/docs"},
     }
     page = {key: voila_config(settings)["VoilaConfiguration"][key] for key in SHARED}
-    server = {"ServerProxy": {"servers": {"service": door}}, "VoilaConfiguration": page}
+    # The door speaks plain HTTP; where the service has a certificate, it is reached at its own address alone.
+    doors = {} if service.tls_cert else {"service": door}
+    server = {"ServerProxy": {"servers": doors}, "VoilaConfiguration": page}
     for name, told in (("labconfig/page_config.json", quiet), ("jupyter_server_config.json", server)):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli.show import Json, print_json, reachable
+from workbench.cli.show import Json, print_json
 from workbench.errors import DataError, SettingsError, WorkbenchError
+from workbench.exposure import service_url, trust
 
 if TYPE_CHECKING:
     import httpx2
@@ -162,7 +163,7 @@ class Replay:
 
         self.settings = settings
         self.frame = frame
-        self.url = url or f"http://{reachable(settings.service.host)}:{settings.service.port}"
+        self.url = url or service_url(settings)
         self.rows_per_s = rows_per_s or settings.replay.rows_per_s
         self.delay = pd.Timedelta(settings.replay.actual_delay)
         self.counts = {"rows": 0, "requests": 0, "actuals": 0, "retried": 0}
@@ -176,7 +177,9 @@ class Replay:
         import httpx2
 
         begun, size = time.monotonic(), self.settings.replay.batch
-        with httpx2.Client(base_url=self.url, timeout=60.0, headers=self._headers()) as client:
+        with httpx2.Client(
+            base_url=self.url, timeout=60.0, headers=self._headers(), verify=trust(self.settings)
+        ) as client:
             try:
                 for start in range(0, len(self.frame), size):
                     self._send(client, self.frame.iloc[start : start + size])

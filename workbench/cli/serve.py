@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from workbench.cli.supervisor import Child, Supervisor, claim_port
+from workbench.cli.supervisor import STOP_S, Child, Supervisor, claim_port
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +28,8 @@ CANCEL_S = 10.0
 WATCH_EVERY_S = 1.0
 # Below the workers, which somebody waits for; well above a retrain.
 NICENESS = 10
+# A worker that has drained writes down what it holds.
+AFTER_DRAIN_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -37,22 +39,32 @@ def register(app: typer.Typer) -> None:
 
 def serve(context: typer.Context) -> None:
     """Serve the live version, with the maintainer beside it, until Ctrl-C."""
+    from workbench.exposure import check_exposure, service_url
     from workbench.live_pointer import LivePointer
+    from workbench.logs import log_to
     from workbench.settings import load_settings
     from workbench.tokens import maintenance_token
 
     settings = load_settings(context.obj)
+    check_exposure(settings)
+    log_to(settings.service.log)
     address = claim_port(settings.service.host, settings.service.port, "[service] port")
     maintenance_token(settings.root)
-    print(f"http://{settings.service.host}:{settings.service.port} serves {settings.model.name}", flush=True)
+    print(f"{service_url(settings)} serves {settings.model.name}", flush=True)
     print("maintenance takes the token that `python main.py token` shows", flush=True)
     if not LivePointer(settings.versions_dir).path.exists():
         print("no version is live yet; train one with `python main.py`", flush=True)
     with tempfile.TemporaryDirectory(prefix="workbench-") as counters:
         children = [*workers(settings, address, counters), _maintainer(settings)]
-        with Supervisor(children, say=lambda text: print(text, file=sys.stderr, flush=True)) as supervisor:
+        say = logging.getLogger("workbench.serve").warning
+        with Supervisor(children, say=say, stop_s=stop_s(settings)) as supervisor:
             supervisor.run()
     address.close()
+
+
+def stop_s(settings: Settings) -> float:
+    """How long `serve` may take to end: requests that are under way are answered first."""
+    return max(STOP_S, settings.service.drain_s + AFTER_DRAIN_S)
 
 
 def workers(settings: Settings, address: socket.socket, counters: str) -> list[Child]:
@@ -91,10 +103,11 @@ def maintain(context: typer.Context) -> None:
     os.nice(NICENESS)
     import filelock
 
+    from workbench.logs import log_to
     from workbench.settings import load_settings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     settings = load_settings(context.obj)
+    log_to(settings.service.log)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -63,15 +63,6 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def reachable(host: str) -> str:
-    """Where a server that listens on `host` can be asked from this machine.
-
-    >>> reachable("0.0.0.0"), reachable("127.0.0.1")
-    ('127.0.0.1', '127.0.0.1')
-    """
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, f"[{host}]" if ":" in host else host)
-
-
 def number(value: float | None, digits: int = 4) -> str:
     """A figure for a table; a dash where there is none.
 

@@ -21,6 +21,7 @@ from types import FrameType
 from workbench.errors import SettingsError, WorkbenchError
 
 FIRST_WAIT_S, LONGEST_WAIT_S, CALM_S = 0.5, 30.0, 60.0
+# So long a child may take to end, if it is not said otherwise.
 STOP_S = 15.0
 PR_SET_PDEATHSIG = 1
 
@@ -69,13 +70,16 @@ class Supervisor:
     """Watches over some children until it is told to stop.
 
     Use as a context: the children start on entry, in order, and are ended on the way out, last one first.
-    SIGTERM, SIGINT and SIGHUP set `stopping`.
+    SIGTERM, SIGINT and SIGHUP set `stopping`. On the way out the children have `stop_s` to end by themselves.
     """
 
-    def __init__(self, children: Sequence[Child], *, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, children: Sequence[Child], *, say: Callable[[str], None] = print, stop_s: float | None = None
+    ) -> None:
         self.children = list(children)
         self.stopping = False
         self._say = say
+        self._stop_s = stop_s
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Supervisor:
@@ -142,13 +146,14 @@ class Supervisor:
         running = [c for c in reversed(self.children) if c.process is not None and c.process.poll() is None]
         for child in running:
             _signal(child, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_S
+        stop_s = STOP_S if self._stop_s is None else self._stop_s
+        deadline = time.monotonic() + stop_s
         for child in running:
             assert child.process is not None
             try:
                 child.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self._say(f"{child.name} did not end within {STOP_S:g} s; killed")
+                self._say(f"{child.name} did not end within {stop_s:g} s; killed")
         for child in self.children:
             # What a child started and did not take along shares its group.
             _signal_group(child)

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.show import Json, number, print_json, print_table, reachable, when
+from workbench.cli.serve import AFTER_DRAIN_S, stop_s
+from workbench.cli.show import Json, number, print_json, print_table, when
 from workbench.cli.supervisor import Child, Supervisor, check_port
 from workbench.cli.versions import print_comparison
 from workbench.errors import WorkbenchError
+from workbench.exposure import check_exposure, private, reachable, service_url, trust
 from workbench.records import utc_now
 
 if TYPE_CHECKING:
+    import ssl
+
     from workbench.settings import Settings
 
 SETTLE_S = 90.0
@@ -53,6 +57,7 @@ def up(
 
     settings = load_settings(context.obj)
     service, pages = settings.service, settings.pages
+    check_exposure(settings)
     check_port(service.host, service.port, "[service] port")
     check_port(pages.host, pages.dashboard_port, "[pages] dashboard_port")
     check_port(pages.host, pages.lab_port, "[pages] lab_port")
@@ -69,9 +74,11 @@ def up(
             Child("dashboard", voila, voila_env, log=logs / "dashboard.log"),
             Child("JupyterLab", lab, lab_env, log=logs / "lab.log"),
         ]
-        with Supervisor(children, say=lambda text: print(text, file=sys.stderr)) as supervisor:
+        say = partial(print, file=sys.stderr)
+        # `serve` gives its own children time; it needs a little more.
+        with Supervisor(children, say=say, stop_s=stop_s(settings) + AFTER_DRAIN_S) as supervisor:
             addresses = _addresses(settings)
-            _wait(supervisor, addresses)
+            _wait(supervisor, addresses, trust(settings))
             if not supervisor.stopping:
                 _print_addresses({name: url for name, (url, _) in addresses.items()}, logs, as_json, pages.host)
             if demo:
@@ -96,19 +103,19 @@ def _train_first(settings: Settings) -> None:
 def _addresses(settings: Settings) -> dict[str, tuple[str, str]]:
     from workbench.cli.pages import lab_start
 
-    service, pages = settings.service, settings.pages
+    pages = settings.pages
     return {
-        "service": (f"http://{reachable(service.host)}:{service.port}", "/ready"),
+        "service": (service_url(settings), "/ready"),
         "dashboard": (f"http://{reachable(pages.host)}:{pages.dashboard_port}", "/voila/static/voila.js"),
         "JupyterLab": (f"http://{reachable(pages.host)}:{pages.lab_port}/lab", lab_start()),
     }
 
 
-def _wait(supervisor: Supervisor, addresses: dict[str, tuple[str, str]]) -> None:
+def _wait(supervisor: Supervisor, addresses: dict[str, tuple[str, str]], trusted: ssl.SSLContext | bool) -> None:
     """Until every address answers."""
     import httpx2
 
-    with httpx2.Client(timeout=2.0) as client:
+    with httpx2.Client(timeout=2.0, verify=trusted) as client:
 
         def answers(url: str) -> bool:
             try:
@@ -121,8 +128,6 @@ def _wait(supervisor: Supervisor, addresses: dict[str, tuple[str, str]]) -> None
 
 
 def _print_addresses(addresses: dict[str, str], logs: Path, as_json: bool, host: str) -> None:
-    from workbench.cli.pages import private
-
     if as_json:
         print_json({"addresses": addresses, "logs": str(logs)})
         sys.stdout.flush()

@@ -24,9 +24,11 @@ export default {
   render({ model, el }) {
     const root = base();
     const direct = root === "/" && HERE.includes(window.location.hostname);
-    const port = (name) => `http://${window.location.hostname}:${model.get(name)}`;
+    const port = (name, tls) => `${tls ? "https" : "http"}://${window.location.hostname}:${model.get(name)}`;
     const dashboard = direct ? `${port("dashboard_port")}/` : `${root}voila/render/notebooks/dashboard.ipynb`;
-    const docs = direct ? `${port("service_port")}/docs` : `${root}service/docs`;
+    // With a certificate of its own the service is not behind JupyterLab.
+    const tls = model.get("service_tls");
+    const docs = direct || tls ? `${port("service_port", tls)}/docs` : `${root}service/docs`;
     const list = document.createElement("ul");
     list.setAttribute("aria-label", `Places of ${model.get("name")}`);
     list.style.cssText = "line-height: 1.8; font-size: 14px; margin: 0;";

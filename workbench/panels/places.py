@@ -35,6 +35,7 @@ class Places(anywidget.AnyWidget):
 
     name = t.Unicode().tag(sync=True)
     service_port = t.Int().tag(sync=True)
+    service_tls = t.Bool().tag(sync=True)
     dashboard_port = t.Int().tag(sync=True)
     notebooks = t.Dict().tag(sync=True)
 
@@ -42,6 +43,7 @@ class Places(anywidget.AnyWidget):
         super().__init__(
             name=settings.model.name,
             service_port=settings.service.port,
+            service_tls=settings.service.tls_cert is not None,
             dashboard_port=settings.pages.dashboard_port,
             # A kernel starts where its notebook lies; installed without notebooks, there are none to link to.
             notebooks={file: told for file, told in NOTEBOOKS.items() if Path(file).is_file()},
