@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import socket
 import sys
+from math import ceil
+from typing import TYPE_CHECKING
+
+from workbench.exposure import check_exposure, tls_files
+from workbench.logs import log_to
+from workbench.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
 
 # A thread that loads a version holds the interpreter for as long before others have their turn; Python's own 5 ms, some
 # times a request, add up for those who ask meanwhile.
@@ -20,22 +29,47 @@ def main() -> None:
     parser.add_argument("--worker", type=int, default=1, help="Its number.")
     options = parser.parse_args()
     sys.setswitchinterval(TURN_S)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    settings = load_settings(options.root)
+    log_to(settings.service.log)
+    check_exposure(settings)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         count_as(options.worker)
     # Here, and not above: a metric without labels has its file from the moment its module is imported.
-    import uvicorn
-
     from service.app import create_app
-    from workbench.settings import load_settings
 
-    app = create_app(load_settings(options.root), worker=options.worker)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False
-    )
+    app = create_app(settings, worker=options.worker)
     with socket.socket(fileno=options.fd) as held, own_socket(held) as own:
         # It listens once the app has started up: whoever is connected is answered.
-        uvicorn.Server(config).run(sockets=[own])
+        server(app, settings).run(sockets=[own])
+
+
+def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """The app behind limits on connections, with or without TLS; told to end, it answers first what is under way."""
+    import uvicorn
+
+    from service.connections import connections
+    from service.headers import SECURITY_HEADERS
+
+    service = settings.service
+    cert, key = tls_files(settings) or (None, None)
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=connections(service),
+            ws="none",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            headers=SECURITY_HEADERS,
+            # Without proxies that are known, who says to come from elsewhere does not.
+            proxy_headers=bool(service.proxies),
+            forwarded_allow_ips=list(service.proxies),
+            ssl_certfile=cert,
+            ssl_keyfile=key,
+            timeout_graceful_shutdown=ceil(service.drain_s),
+        )
+    )
 
 
 def own_socket(held: socket.socket) -> socket.socket:

@@ -17,8 +17,11 @@ from fastapi.responses import HTMLResponse
 from service import inference, maintenance, problems, scrape, telemetry, v2
 from service.aside import CommandLine, own_process
 from service.docs import docs
+from service.failed_tokens import FailedTokens
 from service.feedback import feedback_route
 from service.layers import Layer
+from service.limits import Limits
+from service.logs import AccessLog
 from service.openapi import DescribedApp, openapi
 from service.predict import predict_route
 from service.schemas import Health, Ready
@@ -88,11 +91,14 @@ def create_app(
     app.state.monitor = ModelMonitor(store, settings, clock=clock)
     app.state.jobs = Jobs(settings, store, clock=clock)
     app.state.command_line = command_line
+    app.state.failed_tokens = FailedTokens(settings.service.token_failures)
     app.state.worker = worker
     app.state.started = time.monotonic()
     layers: list[Layer] = [
         partial(telemetry.Telemetry, store=store),
+        *([AccessLog] if settings.service.access_log else []),
         partial(KnownHosts, allowed_hosts=settings.service.allowed_hosts),
+        partial(Limits, limits=settings.service),
         JsonOnly,
     ]
     app.lay(layers, predict_route(serving, app.state.monitor))

@@ -86,7 +86,7 @@ async def aside(request: Request, *words: str) -> Response:
         log.error("request %s: %s ended with %s: %s", request_id, words[0], process.returncode, why)
         raise HTTPException(500, f"{words[0]} ended with {process.returncode}; the service's log says more") from error
     kind: type[errors.WorkbenchError] = getattr(errors, found.kind, errors.WorkbenchError)
-    raise kind(found.message.replace(f"{settings.root}{os.sep}", ""))
+    raise kind(found.message)
 
 
 async def _start(settings: Settings, *words: str, **environment: str) -> asyncio.subprocess.Process:

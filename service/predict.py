@@ -129,17 +129,20 @@ class Predict:
     def _reader_of(self, version: ServedVersion) -> InstanceReader:
         """That of the version's schema; made once, for those who ask one after another the same version."""
         if self._read_for is not version:
-            self._read_for, self._reader = version, InstanceReader(version.schema)
+            self._read_for, self._reader = (
+                version,
+                InstanceReader(version.schema, self._monitor.settings.service.max_text),
+            )
         return self._reader
 
     def _read(self, version: ServedVersion, reader: InstanceReader, body: bytes, state: dict[str, Any]) -> Instances:
-        max_rows, latest = self._monitor.settings.service.max_rows, self._monitor.latest
+        limits, latest = self._monitor.settings.service, self._monitor.latest
         asked = reader.read(body, latest)
         if asked is None:
-            return explain(body, version.schema, latest(), max_rows=max_rows, state=state)
+            return explain(body, version.schema, latest(), limits=limits, state=state)
         state["rows"] = len(asked.rows)
-        if len(asked.rows) > max_rows:
-            raise too_many(len(asked.rows), max_rows)
+        if len(asked.rows) > limits.max_rows:
+            raise too_many(len(asked.rows), limits.max_rows)
         return asked
 
     def _answer(self, version: ServedVersion, asked: Instances, state: dict[str, Any]) -> Content:
@@ -174,9 +177,8 @@ def _said(version: ServedVersion, asked: Instances, request_id: str) -> Answers:
         return version.predictor.answer(asked.rows)
     except ValueError as error:
         # What the schema allows and the model cannot take, such as numbers beyond its precision.
-        raise RequestValidationError(
-            [{"row": None, "field": None, "message": f"the model refuses: {error}"}]
-        ) from error
+        message = f"the model refuses: {error}"
+        raise RequestValidationError([{"row": None, "field": None, "message": message}]) from error
     except Exception as error:
         # A model may raise anything; the client learns which version failed, the log why.
         log.exception("request %s: %s failed", request_id, version.id)

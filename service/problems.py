@@ -7,7 +7,6 @@ where the workspace is.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
+from service.discreet import discreet
 from service.schemas import Invalid, ProblemDetails
 from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
 from workbench.rows import safe_text
@@ -105,9 +105,8 @@ async def fail(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def without_paths(scope: Scope, text: str) -> str:
-    """A text that can be sent: short, writable as UTF-8, and without the folder of the workspace."""
-    root = str(scope["app"].state.settings.root)
-    told = text.replace(f"{root}{os.sep}", "").replace(root, "the workspace")
+    """A text that can be sent: short, writable as UTF-8, and without folders of this machine."""
+    told = discreet(text, scope["app"].state.settings.root)
     return told[:2000].encode(errors="backslashreplace").decode()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import HTTPException
@@ -14,9 +15,10 @@ from service.schemas import PredictRequest
 from workbench.instances import Instances
 from workbench.records import Schema
 from workbench.rows import event_time, problems, safe_text
+from workbench.sections import ServiceSettings
 
 PROBLEMS_SHOWN = 20
-TOO_DEEP = "it is nested too deeply"
+TOO_DEEP = "it is nested too deeply ([service] max_depth)"
 
 
 class _Object(dict[str, Any]):
@@ -25,7 +27,7 @@ class _Object(dict[str, Any]):
     twice: tuple[str, ...] = ()
 
 
-def explain(body: bytes, schema: Schema, latest: str, *, max_rows: int, state: dict[str, Any]) -> Instances:
+def explain(body: bytes, schema: Schema, latest: str, *, limits: ServiceSettings, state: dict[str, Any]) -> Instances:
     """Say what is wrong with a body; its rows, if that is nothing.
 
     Parameters
@@ -34,7 +36,8 @@ def explain(body: bytes, schema: Schema, latest: str, *, max_rows: int, state: d
     schema : Schema
     latest : UTC text
         The newest event time that is believed.
-    max_rows : int
+    limits : ServiceSettings
+        Of rows, of the characters of a text, and of what lies in each other.
     state : dict
         Of the request; learns how many rows there are.
 
@@ -45,28 +48,31 @@ def explain(body: bytes, schema: Schema, latest: str, *, max_rows: int, state: d
     HTTPException
         413 for more than `max_rows`.
     """
-    instances = _instances(body)
+    instances = _instances(body, limits.max_depth)
     state["rows"] = len(instances)
-    if len(instances) > max_rows:
-        raise too_many(len(instances), max_rows)
-    try:
-        wrong = _wrong(instances, schema, latest)
-    except RecursionError as error:
-        raise unreadable(TOO_DEEP) from error
+    if len(instances) > limits.max_rows:
+        raise too_many(len(instances), limits.max_rows)
+    wrong = _wrong(instances, schema, latest, limits.max_text)
     if wrong:
         raise RequestValidationError(wrong)
     rows = [{name: instance[name] for name in schema.names} for instance in instances]
     return Instances(rows, [event_time(instance, schema, "") for instance in instances])
 
 
-def _wrong(instances: list[Any], schema: Schema, latest: str) -> list[dict[str, Any]]:
+def _wrong(instances: list[Any], schema: Schema, latest: str, max_text: int) -> list[dict[str, Any]]:
+    texts = [feature.name for feature in schema.features if feature.kind == "categorical"]
     wrong: list[dict[str, Any]] = []
     for row, instance in enumerate(instances):
         twice = [
             {"field": safe_text(name), "found": "the field twice", "allowed": "each field once"}
             for name in getattr(instance, "twice", ())
         ]
-        for problem in [*problems(instance, schema, latest), *twice]:
+        long = [
+            {"field": name, "found": f"{len(found)} characters", "allowed": f"a text of at most {max_text} characters"}
+            for name in texts
+            if isinstance(instance, dict) and isinstance(found := instance.get(name), str) and len(found) > max_text
+        ]
+        for problem in [*problems(instance, schema, latest), *twice, *long]:
             where = f"row {row}" + (f", field {problem['field']!r}" if problem["field"] else "")
             message = f"{where}: found {problem['found']!r}, allowed is {problem['allowed']}"
             wrong.append({"row": row, **problem, "message": message})
@@ -79,11 +85,13 @@ def too_many(rows: int, max_rows: int) -> HTTPException:
     return HTTPException(413, f"{rows} instances; at most {max_rows} a request ([service] max_rows)")
 
 
-def _instances(body: bytes) -> list[Any]:
+def _instances(body: bytes, max_depth: int) -> list[Any]:
     if not body:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
     try:
         told = json.loads(body.decode(), object_pairs_hook=_object)
+        if _deeper(told, max_depth):
+            raise unreadable(TOO_DEEP)
         if getattr(told, "twice", ()):
             raise unreadable(f"the field {told.twice[0]!r} is there twice")
         return PredictRequest.model_validate(told).instances
@@ -94,6 +102,20 @@ def _instances(body: bytes) -> list[Any]:
     except ValueError as error:
         # JSONDecodeError and UnicodeDecodeError, and numbers of thousands of digits.
         raise unreadable(str(error)) from error
+
+
+def _deeper(value: Any, depth: int) -> bool:
+    """Whether more than so many lists and objects lie in each other."""
+    level = [value]
+    for _ in range(depth):
+        level = [part for held in level for part in _parts(held) if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(held: Any) -> Iterable[Any]:
+    return held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:

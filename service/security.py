@@ -1,4 +1,7 @@
-"""Who may ask: bearer tokens, loopback, content type. Tokens are read from their files, so a new one counts at once."""
+"""Who may ask: bearer tokens, loopback, hosts, content types.
+
+Tokens are read from their files with each request, so a new one counts at once, for every worker.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from pathlib import Path
 from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.failed_tokens import FailedTokens
 from service.problems import refuse
 from workbench.settings import Settings
 from workbench.tokens import FILE, read_token
 
 BEARER = "Bearer "
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 JSON = b"application/json"
 HOSTS_REMEMBERED = 100
 # A name, or an IPv6 address in brackets; then perhaps a port.
@@ -46,17 +51,26 @@ def feedback_client(request: Request) -> None:
 
 
 def _require(request: Request, path: Path) -> None:
+    failed: FailedTokens = request.app.state.failed_tokens
+    host = request.client.host if request.client else ""
+    wait_s = failed.wait_s(host)
+    if wait_s:
+        raise HTTPException(429, f"too many wrong tokens; wait {wait_s} s", {"Retry-After": str(wait_s)})
     told = request.headers.get("authorization", "")
     token = read_token(path)
     given = told.removeprefix(BEARER) if told.startswith(BEARER) else ""
-    if not token or not hmac.compare_digest(given.encode(), token.encode()):
-        raise HTTPException(
-            401, "a bearer token is needed; `python main.py token` shows it", {"WWW-Authenticate": "Bearer"}
-        )
+    if token and hmac.compare_digest(given.encode(), token.encode()):
+        return
+    if told:
+        failed.failed(host)
+    raise HTTPException(
+        401, "a bearer token is needed; `python main.py token` shows it", {"WWW-Authenticate": "Bearer"}
+    )
 
 
 def _is_loopback(request: Request) -> bool:
-    if request.client is None:
+    """Whether a process on this machine asks for itself; a proxy here that speaks for others says so."""
+    if request.client is None or any(name in request.headers for name in FORWARDED):
         return False
     try:
         return ipaddress.ip_address(request.client.host).is_loopback

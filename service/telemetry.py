@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import tracing
 from service.inference import Serving
 from service.problems import fail
+from workbench.logs import request_id
 from workbench.metrics_store import MetricsStore
 from workbench.records import Heartbeat, utc_now, utc_text
 from workbench.records import Request as RequestRecord
@@ -73,6 +74,8 @@ class Telemetry:
         state = scope.setdefault("state", {})
         state["received"] = received
         told = tracing.name(scope["headers"], state)
+        # What is logged meanwhile bears it, also by threads; read only when there is something to log.
+        request_id.set(state["request_id"].decode)
         status, first = 500, 0.0
 
         async def timed_send(message: Message) -> None:

@@ -156,8 +156,7 @@ def _say(version: LoadedVersion, rows: Sequence[Prediction]) -> Answers:
                 _answer(version, [row])
             except Exception as error:
                 raise DataError(
-                    f"{version.id} fails on prediction {row.id} of {row.event_time}: {_told(error)}; its inputs are "
-                    f"{safe_text(str(row.inputs))}"
+                    f"{version.id} fails on prediction {row.id} of {row.event_time}: {_told(error)}"
                 ) from error
         raise DataError(
             f"{version.id} fails on {len(rows)} rows at once, from prediction {rows[0].id} to {rows[-1].id}, though on "

@@ -16,12 +16,11 @@ from workbench.rows import moment
 
 INT64 = 2**63
 # Strict: a whole number stays one. What is beyond 64 bits or `LARGEST` is in doubt.
-ALLOWED: dict[Kind, Any] = {
+NUMBERS: dict[Kind, Any] = {
     "numeric": Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
     | Annotated[int, msgspec.Meta(ge=-INT64, le=INT64 - 1)]
     | None,
     "boolean": bool | None,
-    "categorical": str | None,
 }
 
 
@@ -43,6 +42,12 @@ class _Body(msgspec.Struct, Generic[Row], forbid_unknown_fields=True):
 class InstanceReader:
     """Reads the bodies of requests for versions of one schema.
 
+    Parameters
+    ----------
+    schema : Schema
+    max_text : int, optional
+        Characters that a text may have.
+
     Examples
     --------
     >>> from workbench.records import Feature
@@ -54,8 +59,9 @@ class InstanceReader:
     True
     """
 
-    def __init__(self, schema: Schema) -> None:
-        fields: dict[str, Any] = {feature.name: ALLOWED[feature.kind] for feature in schema.features}
+    def __init__(self, schema: Schema, max_text: int | None = None) -> None:
+        allowed = NUMBERS | {"categorical": Annotated[str, msgspec.Meta(max_length=max_text)] | None}
+        fields: dict[str, Any] = {feature.name: allowed[feature.kind] for feature in schema.features}
         self._time = schema.time
         self._texts = [feature.name for feature in schema.features if feature.kind == "categorical"]
         if schema.time is not None:

@@ -152,7 +152,7 @@ class Jobs:
         """
         try:
             job = msgspec.json.decode(self._path(job_id).read_bytes(), type=Job)
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError) as error:
             newest = max((p.stem for p in self.folder.glob("*.json")), default="none")
             raise WorkbenchError(f"no retrain job {job_id[:80]!r} (newest: {newest})") from error
         if job.state in OPEN and not alive(job):

@@ -49,7 +49,9 @@ class Client(TestClient):
 
 def start(settings, **more):
     """Settings read again, with a quick heartbeat, so that the test's worker follows the pointer at once."""
-    service = load_settings(settings.root).service.model_copy(update={"heartbeat_s": 0.05, **more})
+    service = load_settings(settings.root).service.model_copy(
+        update={"heartbeat_s": 0.05, "token_failures": 1000, **more}
+    )
     return settings.model_copy(update={"service": service})
 
 

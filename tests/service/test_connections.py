@@ -1,0 +1,139 @@
+import itertools
+import json
+import re
+import shutil
+import socket
+import threading
+
+import pytest
+
+from tests.conftest import until
+from tests.service.over_the_wire import ROW, listening, request, rest
+from workbench.settings import load_settings
+
+BODY = json.dumps({"instances": [ROW]}).encode()
+
+
+@pytest.fixture(scope="module")
+def wire(_regression, tmp_path_factory):
+    """Patience of half a second, and little room."""
+    root = shutil.copytree(_regression.root, tmp_path_factory.mktemp("wire") / "ws")
+    limits = {"head_timeout_s": 0.5, "body_timeout_s": 0.5, "max_head_kb": 8, "max_body_mb": 0.3, "max_connections": 20}
+    with listening(load_settings(root), **limits) as wire:
+        yield wire
+
+
+def send(connection, parts):
+    for part in parts:
+        connection.sendall(part)
+
+
+def statuses(told: bytes) -> list[int]:
+    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d+) ", told)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /hea", [408]),
+        (b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ", [408]),
+        (request(body=BODY)[:-5], [408]),
+        (b"", []),
+        (b"\r\n\r\n", []),
+    ],
+    ids=["half a line", "half a header", "half a body", "nothing", "line ends"],
+)
+def test_who_stops_half_way_is_told_and_ended(wire, sent, status):
+    assert statuses(wire.raw(sent)) == status
+    assert wire.ask()[0] == 200
+
+
+def test_a_byte_now_and_then_gives_no_more_time(wire):
+    with wire.connect() as connection:
+        got = []
+        thread = threading.Thread(target=lambda: got.append(rest(connection)))
+        thread.start()
+
+        def drip():
+            try:
+                connection.sendall(b"G")
+            except OSError:
+                return True
+            return bool(got)
+
+        connection.sendall(b"GET /health HTTP/1.1\r\nX: ")
+        until(drip, 20)
+        thread.join()
+
+
+def test_the_rest_of_a_refused_body_is_waited_for_no_longer_than_any_other(wire):
+    head = request("/nothing", b"x" * 1000).replace(b"Connection: close\r\n", b"")
+    assert statuses(wire.raw(head[:-900])) == [404]
+
+
+def test_slow_bodies_take_nobodys_place(wire):
+    slow = [socket.create_connection(wire.address, timeout=20) for _ in range(10)]
+    for connection in slow:
+        connection.sendall(request(body=BODY)[:-1])
+    assert wire.predict()[0] == 200
+    assert [statuses(rest(connection)) for connection in slow] == [[408]] * 10
+    for connection in slow:
+        connection.close()
+
+
+def test_more_connections_than_allowed_are_told_to_come_again(wire):
+    held = [socket.create_connection(wire.address, timeout=20) for _ in range(20)]
+    until(lambda: statuses(wire.raw(b"")) == [503])
+    for connection in held:
+        connection.close()
+    until(lambda: wire.ask()[0] == 200)
+
+
+def test_heads_are_bounded_whether_they_come_at_once_or_not(wire):
+    large = f"X-Large: {'x' * 9000}"
+    assert statuses(wire.raw(request("/health", b"", large, method="GET"))) == [431]
+    assert statuses(wire.raw(f"GET /health HTTP/1.1\r\n{large}".encode())) == [431]
+    assert statuses(wire.raw(request("/health", b"", *[f"A{i}: 1" for i in range(101)], method="GET"))) == [431]
+    assert statuses(wire.raw(request("/health", b"", *[f"A{i}: 1" for i in range(90)], method="GET"))) == [200]
+
+
+def test_a_body_is_refused_by_what_it_says_before_it_is_sent(wire):
+    head = request(body=b"x").replace(b"Content-Length: 1", b"Content-Length: 300001")
+    assert statuses(wire.raw(head[:-1])) == [413]
+
+
+def test_a_body_in_chunks_is_counted_as_it_comes(wire):
+    head = request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    chunk = b"c350\r\n" + b"x" * 50_000 + b"\r\n"
+    with wire.connect() as connection:
+        send(connection, [head.replace(b"Connection: close\r\n", b""), *[chunk] * 7])
+        assert statuses(connection.recv(65536)) == [413]
+    fits = json.dumps({"instances": [ROW] * 3}).encode()
+    assert statuses(wire.raw(head, b"%x\r\n%s\r\n0\r\n\r\n" % (len(fits), fits))) == [200]
+
+
+def test_trailers_are_no_headers_and_have_no_room_without_end(wire):
+    head = request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    chunk = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    assert statuses(wire.raw(head, chunk, b"X-Request-ID: forged\r\n\r\n")) == [200]
+    with wire.connect() as connection:
+        connection.sendall(head + chunk)
+        # Some 100 MB, if nobody ended it.
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            send(connection, (b"T%d: %s\r\n" % (i, b"x" * 1000) for i in range(100_000)))
+
+
+def test_pipelined_requests_are_answered_in_order(wire):
+    one = request("/health", method="GET").replace(b"Connection: close\r\n", b"")
+    two = request(body=BODY).replace(b"Connection: close\r\n", b"")
+    told = wire.raw(one * 3 + two + request("/nothing", method="GET"))
+    assert statuses(told) == [200, 200, 200, 200, 404]
+
+
+def test_who_does_not_read_is_ended(wire):
+    with wire.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        ask = request("/openapi.json", method="GET").replace(b"Connection: close\r\n", b"")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            send(connection, itertools.repeat(ask * 100, 2000))
+    assert wire.ask()[0] == 200

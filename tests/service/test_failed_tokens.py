@@ -1,0 +1,68 @@
+import pytest
+
+from service.failed_tokens import ADDRESSES, WINDOW_S, FailedTokens
+from tests.service.conftest import Client, start
+from workbench.tokens import maintenance_token
+
+WRONG = {"Authorization": "Bearer wrong"}
+
+
+class Seconds:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Seconds()
+
+
+def test_an_address_waits_until_the_oldest_of_its_failures_is_a_minute_old(clock):
+    failed = FailedTokens(2, clock)
+    failed.failed("10.0.0.1")
+    clock.now = 10.0
+    assert failed.wait_s("10.0.0.1") == 0
+    failed.failed("10.0.0.1")
+    assert failed.wait_s("10.0.0.1") == WINDOW_S - 10
+    assert failed.wait_s("10.0.0.2") == 0
+    clock.now = WINDOW_S
+    assert failed.wait_s("10.0.0.1") == 0
+    failed.failed("10.0.0.1")
+    assert failed.wait_s("10.0.0.1") == 10
+
+
+def test_an_address_of_version_6_stands_for_its_network(clock):
+    failed = FailedTokens(2, clock)
+    failed.failed("2001:db8::1")
+    failed.failed("2001:db8::2")
+    assert failed.wait_s("2001:db8::3") > 0
+    assert failed.wait_s("2001:db8:0:1::3") == 0
+
+
+def test_addresses_without_end_take_no_memory_without_end(clock):
+    failed = FailedTokens(1, clock)
+    for i in range(ADDRESSES + 50):
+        failed.failed(f"10.0.{i // 256}.{i % 256}")
+    assert len(failed._failed) == ADDRESSES
+    assert (failed.wait_s("10.0.0.0"), failed.wait_s("10.0.4.0") > 0) == (0, True)
+
+
+def test_after_too_many_wrong_tokens_even_the_right_one_has_to_wait(trained):
+    with Client(start(trained, token_failures=3)) as client:
+        path = "/maintenance/versions"
+        # Who shows none guesses nothing.
+        assert [client.get(path).status_code for _ in range(5)] == [401] * 5
+        assert [client.get(path, headers=WRONG).status_code for _ in range(4)] == [401] * 3 + [429]
+        refused = client.get(path, headers=client.operator)
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["retry-after"]) <= WINDOW_S
+        # What needs no token goes on.
+        assert client.get("/health").status_code == 200
+
+
+def test_a_rotated_token_counts_at_once(client):
+    path, old = "/maintenance/versions", dict(client.operator)
+    new = {"Authorization": f"Bearer {maintenance_token(client.settings.root, rotate=True)}"}
+    assert [client.get(path, headers=headers).status_code for headers in (old, new)] == [401, 200]

@@ -1,0 +1,96 @@
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import make_workspace, until
+from tests.gated_models import FOLDER
+from tests.service.conftest import Client, start
+from tests.service.over_the_wire import ROW, listening, request
+from workbench.metrics_store import MetricsStore
+from workbench.retrainer import ModelRetrainer
+from workbench.settings import load_settings
+from workbench.version_store import VersionStore
+
+
+def predict(client, body):
+    return client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+
+
+@pytest.fixture(scope="module")
+def narrow(_regression, tmp_path_factory):
+    root = shutil.copytree(_regression.root, tmp_path_factory.mktemp("narrow") / "ws")
+    with Client(start(load_settings(root), max_body_mb=0.1, max_text=20, max_depth=5)) as client:
+        yield client.until_ready()
+
+
+def test_a_body_is_refused_by_its_size_however_it_is_sent(narrow):
+    body = b" " * 100_001
+    assert predict(narrow, body).status_code == 413
+    assert narrow.post("/feedback", content=body, headers={"Content-Type": "application/json"}).status_code == 413
+
+    def chunks():
+        yield from [body[:60_000], body[60_000:]]
+
+    for path in ("/predict", "/feedback"):
+        response = narrow.post(path, content=chunks(), headers={"Content-Type": "application/json"})
+        assert (response.status_code, "max_body_mb" in response.text) == (413, True), path
+    fits = json.dumps({"instances": [ROW]}).encode()
+    assert predict(narrow, fits.ljust(100_000)).status_code == 200
+
+
+@pytest.mark.parametrize(("length", "status"), [(20, 200), (21, 422)])
+def test_texts_are_as_long_as_the_setting_allows(narrow, length, status):
+    response = predict(narrow, json.dumps({"instances": [ROW | {"to": "é" * length}]}))
+    assert response.status_code == status
+    if status == 422:
+        assert "'21 characters', allowed is a text of at most 20 characters" in response.json()["detail"][0]["message"]
+
+
+@pytest.mark.parametrize(("depth", "deep"), [(2, False), (3, True), (2000, True), (40_000, True)])
+def test_what_is_nested_deeper_than_the_setting_allows_is_a_422(narrow, depth, deep):
+    # The body, its list and the row are three; what a feature holds comes on top.
+    body = b'{"instances": [{"km": ' + b"[" * depth + b"]" * depth + b', "stops": 1, "to": "a"}]}'
+    response = predict(narrow, body)
+    assert (response.status_code, "nested too deeply" in response.text) == (422, deep)
+
+
+@pytest.mark.parametrize("body", [b"[" * 40_000, b'{"a":' * 15_000], ids=["lists", "objects"])
+@pytest.mark.parametrize("path", ["/predict", "/feedback"])
+def test_half_a_nest_is_answered_by_4xx(narrow, path, body):
+    assert 400 <= narrow.post(path, content=body, headers={"Content-Type": "application/json"}).status_code < 500
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """A workspace whose version waits before rows to the west, and the folder of its gate."""
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    monkeypatch.setenv(FOLDER, str(folder))
+    settings = make_workspace(tmp_path / "ws")
+    gated = settings.model_copy(
+        update={"model": settings.model.model_copy(update={"ensemble": "tests.gated_models:gated"})}
+    )
+    metrics = MetricsStore.of(gated)
+    ModelRetrainer(gated, VersionStore(gated.versions_dir), metrics).retrain("first")
+    metrics.close()
+    return settings, folder
+
+
+def test_overload_is_told_to_come_again_and_nothing_queues_without_end(gate):
+    settings, folder = gate
+    with listening(settings, max_busy=12) as wire, ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(wire.predict, to="west") for _ in range(12)]
+        # More than there are threads: some wait for one, and that is all that waits.
+        until(lambda: wire.ask(path="/nothing")[0] == 503)
+        assert len(list(folder.glob("inside-*"))) < 12
+        status, headers, body = wire.predict()
+        assert (status, headers["retry-after"], b"max_busy" in body) == (503, "1", True)
+        # Refused by the head alone: nobody waits for the body.
+        assert b" 503 " in wire.raw(request(body=b"x" * 1000)[:-1000])
+        assert [wire.ask(path=path)[0] for path in ("/health", "/ready", "/metrics")] == [200] * 3
+        (folder / "open").touch()
+        assert [answer.result()[0] for answer in waiting] == [200] * 12
+        assert wire.predict()[0] == 200
+    assert len(MetricsStore.of(settings).window()) >= 13

@@ -1,0 +1,141 @@
+import re
+import shutil
+from base64 import b64encode
+from hashlib import sha256
+
+import pytest
+
+from tests.service.conftest import Client, start
+from tests.service.over_the_wire import ROW, listening
+from workbench.settings import load_settings
+
+RIGHT = {"Authorization": "Bearer secret"}
+BINARY = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": "2"}
+
+
+@pytest.fixture(scope="module")
+def guarded(_regression, tmp_path_factory):
+    root = shutil.copytree(_regression.root, tmp_path_factory.mktemp("guarded") / "ws")
+    (root / "apps.token").write_text("secret\n")
+    with Client(start(load_settings(root), predict_token_file="apps.token"), host="10.0.0.9") as client:
+        yield client.until_ready()
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/health/live", "/v2/models/trips/infer", "/v2/nothing"])
+def test_the_predict_token_covers_all_of_v2(guarded, path):
+    assert guarded.get(path).status_code == 401
+    assert guarded.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert guarded.get(path, headers=RIGHT).status_code != 401
+
+
+def test_tensors_in_binary_are_taken_by_v2_alone_and_with_their_header(shared):
+    for path, headers, refused in [
+        ("/v2/models/trips/infer", BINARY, False),
+        ("/v2/models/trips/infer", {"Content-Type": "application/octet-stream"}, True),
+        ("/predict", BINARY, True),
+    ]:
+        assert (shared.post(path, content=b"{}", headers=headers).status_code == 415) is refused, path
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+def test_feedback_through_a_proxy_on_this_machine_is_not_from_this_machine(shared, header):
+    actuals = {"actuals": [{"prediction_id": "x", "actual": 1}]}
+    assert shared.post("/feedback", json=actuals, headers={header: "127.0.0.1"}).status_code == 403
+    assert shared.post("/feedback", json=actuals).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "lоcalhost".encode(), "127.0.0.1@evil"])
+def test_a_host_that_is_not_ours_is_refused(shared, host):
+    assert shared.get("/health", headers={"Host": host}).status_code == 400
+
+
+def test_a_page_of_another_site_may_neither_ask_nor_read(shared):
+    evil = {"Origin": "https://evil.example"}
+    asked = shared.options("/predict", headers=evil | {"Access-Control-Request-Method": "POST"})
+    answers = [
+        asked,
+        shared.get("/health", headers=evil),
+        shared.post("/predict", json={"instances": [ROW]}, headers=evil),
+    ]
+    assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
+    assert asked.status_code == 405
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        sent = shared.post("/maintenance/pause", content="{}", headers=evil | {"Content-Type": kind} | shared.operator)
+        assert sent.status_code == 415
+
+
+def test_every_answer_has_the_security_headers_and_the_docs_page_lives_with_them(trained):
+    with listening(trained) as wire:
+        for path in ("/health", "/docs", "/nothing", "/maintenance/versions"):
+            headers = wire.ask(path=path)[1]
+            assert headers["x-content-type-options"] == "nosniff", path
+            assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert "server" not in headers
+        # What is no HTTP is refused by the server, before any of us.
+        assert b"nosniff" in wire.raw(b"\x16\x03\x01 nonsense\r\n\r\n").lower()
+        headers, page = wire.ask(path="/docs")[1:]
+        (allowed,) = re.findall(r"'sha256-([^']+)'", headers["content-security-policy"])
+        assert page.count(b"<style") == 1
+        assert (b"style=" in page, b"<script" in page, b"src=" in page) == (False, False, False)
+        style = re.search(rb"<style>(.*?)</style>", page, re.DOTALL).group(1)
+        assert b64encode(sha256(style).digest()).decode() == allowed
+
+
+PATHS = [
+    "..%2f..%2fetc%2fpasswd",
+    "%2e%2e",
+    "..",
+    "a%00b",
+    "x" * 300,
+    "x" * 5000,
+    "%0d%0aX: y",
+    "<script>",
+    "-h",
+    "--help",
+]
+
+
+@pytest.mark.parametrize("name", PATHS, ids=range(len(PATHS)))
+def test_ids_that_leave_the_workspace_or_are_none_are_refused_without_a_trace(shared, name):
+    for method, path in [
+        ("GET", f"/maintenance/versions/{name}"),
+        ("POST", f"/maintenance/versions/{name}/activate"),
+        ("POST", f"/maintenance/versions/{name}/whatif"),
+        ("GET", f"/maintenance/retrain/{name}"),
+        ("DELETE", f"/maintenance/retrain/{name}"),
+        ("GET", f"/maintenance/versions/compare?a={name}&b=first"),
+    ]:
+        answer = shared.request(method, path, headers=shared.operator, json={} if method == "POST" else None)
+        assert 400 <= answer.status_code < 500, path
+        assert str(shared.settings.root) not in answer.text
+        assert "Traceback" not in answer.text
+        assert "root:" not in answer.text
+
+
+def test_no_error_tells_where_on_the_machine_something_lies(client):
+    root = client.settings.root
+    shutil.rmtree(root / "versions" / "models" / "first")
+    answer = client.post("/maintenance/versions/first/activate", json={}, headers=client.operator)
+    assert answer.status_code >= 400
+    assert str(root) not in answer.text
+    (root / "versions" / "live.json").write_text("{")
+    client.app.state.serving.follow()
+    client.app.state.serving.settle(10)
+    for path in ("/health", "/ready", "/maintenance/summary", "/maintenance/versions"):
+        assert str(root) not in client.get(path, headers=client.operator).text, path
+
+
+def test_lines_of_the_log_cannot_be_forged(shared, capfd):
+    """What a client writes stands in no line of its own, and moves no cursor."""
+    forged = "x\r\n2026-01-01T00:00:00.000Z workbench.service ERROR stolen \x1b[31m"
+    for answer in (
+        shared.get("/maintenance/retrain/" + "%0a%1b[31mstolen", headers=shared.operator),
+        shared.post("/maintenance/pause", json={"reason": forged}, headers=shared.operator),
+        shared.post("/maintenance/retrain", json={"version_id": forged[:60]}, headers=shared.operator),
+        shared.post("/predict", json={"instances": [ROW | {forged: 1}]}),
+    ):
+        assert 400 <= answer.status_code < 500
+    told = capfd.readouterr()
+    assert "\x1b" not in told.out + told.err
+    assert not [line for line in (told.out + told.err).splitlines() if line.startswith("2026-01-01T00:00:00.000Z")]
