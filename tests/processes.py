@@ -11,6 +11,7 @@ import httpx2
 import psutil
 
 from tests.conftest import until
+from workbench.exposure import service_url, trust
 from workbench.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -70,12 +71,15 @@ def child_of(process, *words: str) -> psutil.Process | None:
 
 
 def url(settings) -> str:
-    return f"http://{settings.service.host}:{settings.service.port}"
+    return service_url(settings)
 
 
 def ready(settings) -> bool:
     try:
-        return CLIENT.get(f"{url(settings)}/ready").status_code == 200
+        if settings.service.tls_cert is None:
+            return CLIENT.get(f"{url(settings)}/ready").status_code == 200
+        with httpx2.Client(verify=trust(settings)) as client:
+            return client.get(f"{url(settings)}/ready").status_code == 200
     except httpx2.TransportError:
         return False
 
