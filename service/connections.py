@@ -81,6 +81,8 @@ class Connection(HttpToolsProtocol):
         most = self.limits.max_head_kb * 1024
         if len(self.headers) > self.limits.max_headers or (self._bytes > most and self._head_size() > most):
             self.app = _too_large
+        elif not self.url.startswith(b"/"):
+            self.app = _no_path
         super().on_headers_complete()
         self.app = self.config.loaded_app
         # Trailers behind a body are no headers.
@@ -155,5 +157,10 @@ class Connection(HttpToolsProtocol):
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    answer: Any = refusal(431, TOO_LARGE, {"Connection": "close"})
-    await answer(scope, receive, send)
+    await refusal(431, TOO_LARGE, {"Connection": "close"})(scope, receive, send)
+
+
+async def _no_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """A target with a host of its own would count more than the Host header that is checked; no proxy is here."""
+    why = "the target of a request is a path that begins with /"
+    await refusal(400, why, {"Connection": "close"})(scope, receive, send)

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from service.aside import aside, command
 from service.maintenance_answers import DriftCheck, Page, PerformanceCheck, Summary, Version, Versions, Window
 from service.problems import documented
+from service.refusals import BoundedRoute
 from service.schemas import (
     AcceptRequest,
     PauseRequest,
@@ -36,6 +37,7 @@ from workbench.version_store import VersionStore
 router = APIRouter(
     prefix="/maintenance",
     tags=["maintenance"],
+    route_class=BoundedRoute,
     dependencies=[Depends(operator)],
     responses=documented(401),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from service.schemas import PredictRequest
 from workbench.instances import Instances
@@ -79,6 +81,23 @@ def _wrong(instances: list[Any], schema: Schema, latest: str, max_text: int) -> 
         if len(wrong) >= PROBLEMS_SHOWN:
             break
     return wrong
+
+
+class BoundedRoute(APIRoute):
+    """A body that is nested deeper than Python reads is a wrong body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except AnyHTTPException as error:
+                if isinstance(error.__cause__, RecursionError):
+                    raise unreadable(TOO_DEEP) from error
+                raise
+
+        return bounded
 
 
 def too_many(rows: int, max_rows: int) -> HTTPException:

@@ -11,7 +11,8 @@ def replace_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file so that a reader sees the old content or the new, never a part: temp, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    # Through no link: whoever may write here must not choose what else is overwritten.
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), mode)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)

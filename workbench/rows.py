@@ -16,7 +16,7 @@ from workbench.records import EARLIEST, LARGEST, Kind, Schema, parse_utc, utc_te
 # In the place of a value that a row does not have at all; it fits no kind.
 NOTHING = object()
 # A text that cannot pass for more than one line of a log: no control characters, no separators of lines.
-ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
+ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*")
 
 
 def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[str, Any]]:

@@ -130,6 +130,25 @@ def test_pipelined_requests_are_answered_in_order(wire):
     assert statuses(told) == [200, 200, 200, 200, 404]
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (request("http://evil.example/health", method="GET"), 400),
+        (request("*", method="OPTIONS"), 400),
+        (request("/health", b"", "Host: evil.example", method="GET"), 400),
+        (request("/health", b"", "X: a\rY: b", method="GET"), 400),
+        (request("/health", b"", "X: a\nY: b", method="GET"), 400),
+        (request("/predict", BODY, "Content-Length: 5"), 400),
+        (request("/predict", BODY, "Transfer-Encoding: chunked"), 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (request("/health", b"", "Upgrade: websocket", method="GET"), 200),
+    ],
+    ids=["other host", "asterisk", "two hosts", "CR", "LF", "two lengths", "length and chunks", "HTTP/2", "upgrade"],
+)
+def test_requests_that_two_could_read_in_two_ways_are_refused(wire, sent, status):
+    assert statuses(wire.raw(sent)) == [status]
+
+
 def test_who_does_not_read_is_ended(wire):
     with wire.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -1,3 +1,4 @@
+import gzip
 import re
 import shutil
 from base64 import b64encode
@@ -80,6 +81,42 @@ def test_every_answer_has_the_security_headers_and_the_docs_page_lives_with_them
         assert (b"style=" in page, b"<script" in page, b"src=" in page) == (False, False, False)
         style = re.search(rb"<style>(.*?)</style>", page, re.DOTALL).group(1)
         assert b64encode(sha256(style).digest()).decode() == allowed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "allowed"),
+    [
+        ("*.example.org", "a.example.org:8000", True),
+        ("*.example.org", "example.org", False),
+        ("*.example.org", "evilexample.org", False),
+        ("*", "anything", True),
+        ("Model.Example.ORG", "model.example.org", True),
+        ("[::1]", "[::1]:8000", True),
+        ("localhost", "localhost:80:80", False),
+        ("localhost", "localhost\t", False),
+    ],
+)
+def test_hosts_are_allowed_by_name_and_below_a_name(trained, pattern, host, allowed):
+    client = Client(start(trained, allowed_hosts=(pattern,)))
+    for _ in range(2):
+        assert (client.get("/nothing", headers={"Host": host}).status_code == 404) is allowed
+
+
+def test_compressed_bodies_are_not_unfolded(shared):
+    body = gzip.compress(b'{"instances": []}')
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    for path in ("/predict", "/feedback"):
+        assert shared.post(path, content=body, headers=headers).status_code == 415
+
+
+@pytest.mark.parametrize("mark", ["\n", "\x1b", "\x9b", "\u2028", "\u202e", "\u2066"], ids=ascii)
+def test_a_reason_is_one_line_that_moves_no_cursor(shared, mark):
+    answer = shared.post("/maintenance/pause", json={"reason": f"a{mark}b"}, headers=shared.operator)
+    assert answer.status_code == 422
+
+
+def test_a_path_is_right_or_it_is_not(shared):
+    assert shared.post("/predict/", json={"instances": [ROW]}).status_code == 404
 
 
 PATHS = [

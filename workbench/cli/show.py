@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from workbench.errors import WorkbenchError
+from workbench.logs import printable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Reason = Annotated[str, typer.Option(help="Kept in the log.")]
@@ -48,6 +49,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
+def _shown(text: str) -> str:
+    """A text from data as a terminal may have it: it breaks lines and does nothing else."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -58,7 +64,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, overflow="fold")
     for row in rows:
         # Text, not markup: what is printed may come from data.
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else _shown(str(cell))) for cell in row))
     # Into a file or a pipe, the width of no terminal should fold the table.
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
