@@ -10,6 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
+from workbench.errors import WorkbenchError
 from workbench.files import replace_whole
 
 FILE = ".workbench-token"
@@ -36,6 +37,11 @@ def _token(path: Path, rotate: bool) -> str:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             pass
+        except OSError as error:
+            raise WorkbenchError(
+                f"the token {path} cannot be made: {error.strerror}; where the folder cannot be written, make it "
+                f"elsewhere with `python main.py token` and put it there"
+            ) from error
         else:
             with os.fdopen(fd, "w") as file:
                 file.write(secrets.token_urlsafe(32) + "\n")

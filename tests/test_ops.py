@@ -1,0 +1,99 @@
+"""What ships in ops/: right by the tools that read it, and only settings and commands that there are."""
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from workbench.settings import load_settings
+
+OPS = Path(__file__).parents[1] / "ops"
+UNIT = (OPS / "workbench.service").read_text()
+CONTAINER = (OPS / "Containerfile").read_text()
+ANALYZE = shutil.which("systemd-analyze")
+JUPYTER = {"jupyterlab", "jupyter-core", "jupyter-server", "voila", "ipywidgets", "ipykernel", "anywidget", "ipython"}
+# Packages that `pip install .[service]` brings, with this one. To raise it is a decision, not an accident.
+MOST = 47
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Of the Containerfile: name and words, lines that go on put together."""
+    lines = re.sub(r"^\s*#.*\n", "", CONTAINER, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line.strip()]
+
+
+def environment() -> dict[str, str]:
+    told = dict(pair.split("=", 1) for name, words in instructions() if name == "ENV" for pair in words.split())
+    return told | dict(re.findall(r"^Environment=(\w+)=(.*)$", UNIT, re.MULTILINE))
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze reads units")
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+    unit = tmp_path / "workbench.service"
+    unit.write_text(UNIT.replace("/opt/workbench/bin/workbench", sys.executable))
+    done = subprocess.run([ANALYZE, "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_gives_the_service_time_to_drain_and_little_else(trained):
+    service = trained.service
+    (stop_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
+    assert int(stop_s) > 2 * service.drain_s
+    (files,) = re.findall(r"^LimitNOFILE=(\d+)$", UNIT, re.MULTILINE)
+    assert int(files) > 2 * service.max_connections
+    for line in ("User=workbench", "NoNewPrivileges=true", "ProtectSystem=strict", "UMask=0077", "KillMode=mixed"):
+        assert line in UNIT.splitlines()
+
+
+def test_the_container_is_no_roots_and_writes_only_where_it_may():
+    found = dict(instructions())
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", found["USER"])
+    assert found["VOLUME"] == '["/workspace/versions", "/workspace/metrics"]'
+    assert environment()["NUMBA_CACHE_DIR"].startswith(("/tmp/", "/var/cache/"))
+    assert "--read-only --tmpfs /tmp" in CONTAINER
+    # Nothing of the workspace of whoever builds it goes along: no `COPY .`.
+    copied = [words.split()[:-1] for name, words in instructions() if name == "COPY" and "--from" not in words]
+    assert {word for words in copied for word in words} == {
+        *("pyproject.toml", "README.md", "LICENSE", "workbench", "service", "share")
+    }
+
+
+def test_the_variables_of_both_are_settings(trained, monkeypatch):
+    for name, value in environment().items():
+        if name.startswith("WORKBENCH_") and name != "WORKBENCH_ROOT":
+            monkeypatch.setenv(name, value)
+    service = load_settings(trained.root).service
+    assert (service.log, service.host) == ("json", "0.0.0.0")
+
+
+def test_the_health_check_asks_the_service_and_says_when_it_is_not_there(trained, monkeypatch):
+    (check,) = [words for name, words in instructions() if name == "HEALTHCHECK"]
+    assert check.endswith('CMD ["/opt/workbench/bin/python", "-m", "service.alive"]')
+    monkeypatch.setenv("WORKBENCH_ROOT", str(trained.root))
+    monkeypatch.setenv("WORKBENCH_SERVICE__PORT", "9")
+    done = subprocess.run([sys.executable, "-m", "service.alive"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "does not answer" in done.stderr) == (1, True)
+
+
+def test_the_service_brings_no_jupyter_and_few_packages():
+    """By what the installed packages say they need, as an installer would follow it into a fresh environment."""
+    found, asked = set(), [("model-workbench", frozenset({"service"}))]
+    while asked:
+        name, extras = asked.pop()
+        if (name, extras) in found:
+            continue
+        found.add((name, extras))
+        for requirement in map(Requirement, distribution(name).requires or []):
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
+                canonical = re.sub(r"[-_.]+", "-", requirement.name).lower()
+                asked.append((canonical, frozenset(requirement.extras)))
+    names = {name for name, _ in found}
+    assert {"fastapi", "uvicorn", "numba", "pandas"} <= names
+    assert not names & JUPYTER
+    assert len(names) <= MOST, sorted(names)
