@@ -92,6 +92,9 @@ class Connection(HttpToolsProtocol):
         self._reading = None
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "this cannot be read as one HTTP request")
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._unread = self.loop.call_later(self.limits.body_timeout_s, self.transport.abort)

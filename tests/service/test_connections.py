@@ -146,7 +146,10 @@ def test_pipelined_requests_are_answered_in_order(wire):
     ids=["other host", "asterisk", "two hosts", "CR", "LF", "two lengths", "length and chunks", "HTTP/2", "upgrade"],
 )
 def test_requests_that_two_could_read_in_two_ways_are_refused(wire, sent, status):
-    assert statuses(wire.raw(sent)) == [status]
+    told = wire.raw(sent)
+    assert statuses(told) == [status]
+    assert b"content-type: application/json" in told
+    assert b"nosniff" in told
 
 
 def test_who_does_not_read_is_ended(wire):

@@ -2,6 +2,7 @@ import pytest
 
 from service.failed_tokens import ADDRESSES, WINDOW_S, FailedTokens
 from tests.service.conftest import Client, start
+from tests.service.over_the_wire import listening
 from workbench.tokens import maintenance_token
 
 WRONG = {"Authorization": "Bearer wrong"}
@@ -60,6 +61,18 @@ def test_after_too_many_wrong_tokens_even_the_right_one_has_to_wait(trained):
         assert 0 < int(refused.headers["retry-after"]) <= WINDOW_S
         # What needs no token goes on.
         assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(("proxies", "waits"), [((), [429, 429]), (("127.0.0.1",), [429, 401])])
+def test_only_a_known_proxy_says_who_asks(trained, proxies, waits):
+    """Who made up addresses would never have to wait; behind a proxy, one client's guesses are not another's."""
+    with listening(trained, token_failures=2, proxies=proxies) as wire:
+
+        def guess(address):
+            return wire.ask(path="/maintenance/versions", headers=WRONG | {"X-Forwarded-For": address})[0]
+
+        assert [guess("10.0.0.1"), guess("10.0.0.1")] == [401, 401]
+        assert [guess("10.0.0.1"), guess("10.0.0.2")] == waits
 
 
 def test_a_rotated_token_counts_at_once(client):

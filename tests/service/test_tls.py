@@ -5,7 +5,7 @@ import subprocess
 import httpx2
 import pytest
 
-from tests.processes import free_port, serving
+from tests.processes import free_port, run, serving
 from workbench.exposure import service_url, trust
 from workbench.settings import load_settings
 from workbench.tokens import maintenance_token
@@ -32,6 +32,12 @@ def test_the_service_speaks_tls_by_settings_with_several_workers(trained):
         assert client.post("/predict", json=body).status_code == 200
         headers = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
         assert client.get("/maintenance/versions", headers=headers).status_code == 200
+        # A new token counts at once, whichever worker is asked.
+        run(settings.root, "token", "--rotate")
+        new = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
+        for told, status in [(headers, 401), (new, 200)] * 4:
+            with httpx2.Client(base_url=service_url(settings), verify=trust(settings)) as another:
+                assert another.get("/maintenance/versions", headers=told).status_code == status
         # Who does not know the certificate is not fooled, and who speaks no TLS is not answered.
         with pytest.raises(httpx2.ConnectError, match=r"(?i)certificate"):
             httpx2.get(f"{service_url(settings)}/health", verify=ssl.create_default_context())
