@@ -186,3 +186,14 @@ def test_a_damaged_manifest_is_a_damaged_version_and_hides_no_other_one(store, d
     assert store.ids() == ["first"]
     with pytest.raises(CorruptVersion, match="second: its manifest is damaged"):
         store.metadata("second")
+
+
+@pytest.mark.parametrize("linked", ["folder", "file"])
+def test_a_version_that_a_link_leads_to_is_not_served(trained, tmp_path, linked):
+    """What lies elsewhere may change after its hash was taken."""
+    store = VersionStore(trained.versions_dir)
+    here = store.files.path("first") if linked == "folder" else store.files.path("first", "model.joblib")
+    here.rename(tmp_path / "elsewhere")
+    here.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CorruptVersion, match="link"):
+        store.load("first")

@@ -99,6 +99,9 @@ class VersionFiles:
 
     def _check(self, version_id: str, name: str, told: str | None) -> None:
         path = self.path(version_id, name)
+        if path.is_symlink() or path.parent.is_symlink():
+            # Whoever owns what it leads to could change it after it was checked.
+            raise CorruptVersion(f"{version_id}: {name} is reached by a link; put the file itself there")
         try:
             found = sha256(path) if path.is_file() else "no file"
         except FileNotFoundError:
