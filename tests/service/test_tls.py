@@ -1,6 +1,8 @@
+import os
 import shutil
 import ssl
 import subprocess
+import sys
 
 import httpx2
 import pytest
@@ -38,6 +40,9 @@ def test_the_service_speaks_tls_by_settings_with_several_workers(trained):
         for told, status in [(headers, 401), (new, 200)] * 4:
             with httpx2.Client(base_url=service_url(settings), verify=trust(settings)) as another:
                 assert another.get("/maintenance/versions", headers=told).status_code == status
+        # The health check of the container knows the certificate, too.
+        environment = {**os.environ, "WORKBENCH_ROOT": str(settings.root)}
+        assert subprocess.run([sys.executable, "-m", "service.alive"], env=environment, check=False).returncode == 0
         # Who does not know the certificate is not fooled, and who speaks no TLS is not answered.
         with pytest.raises(httpx2.ConnectError, match=r"(?i)certificate"):
             httpx2.get(f"{service_url(settings)}/health", verify=ssl.create_default_context())
