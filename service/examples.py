@@ -29,7 +29,7 @@ BRANCHES: dict[str, dict[str, Any]] = {
 
 def instance_schema(schema: Schema) -> dict[str, Any]:
     """What a version takes as one instance, as a JSON schema."""
-    properties: dict[str, Any] = {f.name: BRANCHES[f.kind] for f in schema.features}
+    properties: dict[str, Any] = {f.name: BRANCHES[f.asked] for f in schema.features}
     if schema.time is not None:
         told = "When it happened, ISO 8601, from 1900 to a day from now; left out: now."
         properties[schema.time] = {"type": "string", "format": "date-time", "description": told}

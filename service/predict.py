@@ -148,6 +148,9 @@ class Predict:
     def _answer(self, version: ServedVersion, asked: Instances, state: dict[str, Any]) -> Content:
         """The answer to some rows, recorded and encoded."""
         request_id = state["request_id"].decode()
+        kept = version.keeper.rows(asked.rows)
+        if kept is not asked.rows:
+            asked = msgspec.structs.replace(asked, rows=kept)
         said = _said(version, asked, request_id)
         begun = time.perf_counter()
         ids = self._monitor.record_answers(

@@ -62,7 +62,7 @@ def explain(body: bytes, schema: Schema, latest: str, *, limits: ServiceSettings
 
 
 def _wrong(instances: list[Any], schema: Schema, latest: str, max_text: int) -> list[dict[str, Any]]:
-    texts = [feature.name for feature in schema.features if feature.kind == "categorical"]
+    texts = [feature.name for feature in schema.features if feature.asked == "categorical"]
     wrong: list[dict[str, Any]] = []
     for row, instance in enumerate(instances):
         twice = [

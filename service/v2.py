@@ -78,7 +78,7 @@ def model_metadata(request: Request, name: str, version: str | None = None) -> J
     """Inputs and outputs of the live version, or of one that is named."""
     found = _asked(request, name, version)
     inputs: list[dict[str, Any]] = [
-        {"name": f.name, "datatype": DATATYPES[f.kind], "shape": [-1]} for f in found.schema.features
+        {"name": f.name, "datatype": DATATYPES[f.asked], "shape": [-1]} for f in found.schema.features
     ]
     if found.schema.time is not None:
         optional = {"optional": True}

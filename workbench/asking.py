@@ -112,7 +112,7 @@ def _ask(version: LoadedVersion, rows: Sequence[Prediction], progress: Progress)
         predictions += said.predictions
         probabilities += said.probabilities or []
     progress(f"timing {version.id}", len(rows), len(rows))
-    single = [rows[-1 - i % len(rows)].inputs for i in range(TIMED_ROWS)]
+    single = version.keeper.rows([rows[-1 - i % len(rows)].inputs for i in range(TIMED_ROWS)])
     return Asked(
         said=Said(predictions, probabilities),
         row_ms=timed(version.estimator, version.schema, single),
@@ -121,7 +121,11 @@ def _ask(version: LoadedVersion, rows: Sequence[Prediction], progress: Progress)
 
 
 def _check_inputs(version: LoadedVersion, rows: Sequence[Prediction]) -> None:
-    wrong = [(i, found) for i, row in enumerate(rows) if (found := misfits(row.inputs, version.schema))]
+    wrong = [
+        (i, found)
+        for i, row in enumerate(rows)
+        if (found := [*misfits(row.inputs, version.schema), *_hashes(version, row)])
+    ]
     if not wrong:
         return
     fields: dict[str, dict[str, Any]] = {}
@@ -146,6 +150,16 @@ def _check_inputs(version: LoadedVersion, rows: Sequence[Prediction]) -> None:
     )
 
 
+def _hashes(version: LoadedVersion, row: Prediction) -> list[dict[str, Any]]:
+    """Of the features that it takes, those on record as a hash that it has not learnt."""
+    there = ((name, row.inputs.get(name)) for name in version.schema.names)
+    return [
+        {"field": name, "found": "its hash", "allowed": "what was asked, or a hash by its key"}
+        for name, value in there
+        if version.keeper.foreign(name, value)
+    ]
+
+
 def _say(version: LoadedVersion, rows: Sequence[Prediction]) -> Answers:
     """What a version says; a model of somebody's own may fail on what others can answer, and then the row is named."""
     try:
@@ -165,7 +179,7 @@ def _say(version: LoadedVersion, rows: Sequence[Prediction]) -> Answers:
 
 
 def _answer(version: LoadedVersion, rows: Sequence[Prediction]) -> Answers:
-    said = answer(version.estimator, version.schema, [row.inputs for row in rows])
+    said = answer(version.estimator, version.schema, version.keeper.rows([row.inputs for row in rows]))
     if len(said.predictions) != len(rows):
         raise ValueError(f"{len(said.predictions)} answers to {len(rows)} rows")
     if said.probabilities and not all(np.isfinite(list(row.values())).all() for row in said.probabilities):

@@ -22,7 +22,7 @@ from workbench.records import utc_now, utc_text
 from workbench.sections import MonitorSettings
 from workbench.settings import FILE, Settings, find_root, load_settings
 from workbench.tokens import FILE as TOKEN
-from workbench.tokens import VIEWER_FILE
+from workbench.tokens import HASH_KEY_FILE, VIEWER_FILE
 
 Progress = Callable[[str, int, int], None]
 LEAST_FREE = 0.05
@@ -182,6 +182,10 @@ def _permissions(case: Case) -> Iterator[Finding]:
             what = f"others than its owner may read the token (mode {token.stat().st_mode & 0o777:04o}, not 0600)"
             todo = f"chmod 600 {token}; and a new one, if somebody may have seen it (`python main.py token --rotate`)"
             yield _problem("permissions", what, case.named(token), todo)
+    key = case.root / HASH_KEY_FILE
+    if key.exists() and key.stat().st_mode & 0o077:
+        what = "others than its owner may read the key of hashed inputs, and find out values by trying them"
+        yield _problem("permissions", what, case.named(key), f"chmod 600 {key}")
 
 
 def _locks(case: Case, held: list[Lock]) -> Iterator[Finding]:

@@ -23,9 +23,15 @@ MAX_CATEGORIES = 10_000
 
 
 def comparable(theirs: Schema, ours: Schema) -> bool:
-    """Whether a version can be asked about rows of our schema: the same question, and inputs that are there."""
+    """Whether a version can be asked about rows of our schema: the same question, and inputs that are there as it
+    takes them."""
     same_question = (theirs.task, theirs.target) == (ours.task, ours.target)
-    return same_question and {(f.name, f.kind) for f in theirs.features} <= {(f.name, f.kind) for f in ours.features}
+    same_key = theirs.hash_key in (None, ours.hash_key)
+    return same_question and same_key and _taken(theirs) <= _taken(ours)
+
+
+def _taken(schema: Schema) -> set[tuple[str, Kind, Kind | None]]:
+    return {(f.name, f.kind, f.hashed) for f in schema.features}
 
 
 def infer_schema(
@@ -80,14 +86,23 @@ def infer_schema(
 
 
 def _feature(name: str, column: pd.Series) -> Feature:
-    kind = _kind(column)
-    if kind != "categorical":
-        return Feature(name=name, kind=kind)
-    values = column.dropna().astype(str).value_counts().index[:MAX_CATEGORIES]
-    return Feature(name=name, kind=kind, categories=tuple(sorted(values)))
+    kind = kind_of(column)
+    return Feature(name=name, kind=kind, categories=categories(column) if kind == "categorical" else ())
 
 
-def _kind(column: pd.Series) -> Kind:
+def categories(column: pd.Series) -> tuple[str, ...]:
+    """The values of a column of texts; of more than so many, the most frequent."""
+    return tuple(sorted(column.dropna().astype(str).value_counts().index[:MAX_CATEGORIES]))
+
+
+def kind_of(column: pd.Series) -> Kind:
+    """What the values of a column are taken as.
+
+    Raises
+    ------
+    DataError
+        If they are times.
+    """
     if pd.api.types.is_bool_dtype(column) or {type(v) for v in column.dropna()} == {bool}:
         return "boolean"
     if pd.api.types.is_numeric_dtype(column) or column.isna().all():

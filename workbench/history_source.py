@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.errors import DataError, SettingsError
+from workbench.features import kind_of
 from workbench.history_writer import FIRST_MOMENT, HistoryWriter, micros_of, names_of
+from workbench.kept_inputs import Keeper, of_settings
 from workbench.labelled_history import History
 from workbench.labels import Curve
-from workbench.records import EARLIEST
+from workbench.records import EARLIEST, Kind
 from workbench.settings import Settings
 from workbench.training_data import MIN_ROWS, moments, read_source
 
@@ -77,18 +79,34 @@ def prepare(
 
 
 def _source(settings: Settings, recorded: Callable[[], pd.DataFrame]) -> tuple[str, Chunks, int | None]:
-    """Where the rows come from, in words; the rows; and how many of them come before the traffic, if that is known."""
-    model, told = settings.model, settings.backtest
+    """Where the rows come from, in words; the rows; and how many of them come before the traffic, if that is known.
+
+    The rows are as they are kept: what follows writes them to the disk.
+    """
+    model, told, keeper = settings.model, settings.backtest, of_settings(settings)
     if told.data is not None:
-        return told.data, lambda: _chunks(told.data or "", settings.root, "--data (or [backtest] data)"), None
+        source = told.data
+
+        def parts() -> Iterator[pd.DataFrame]:
+            for part in _chunks(source, settings.root, "--data (or [backtest] data)"):
+                yield keeper.frame(part, _kinds(part, keeper))
+
+        return source, parts, None
     base = read_source(model.data, settings.root, "[model] data")
+    kinds = _kinds(base, keeper)
+    base = keeper.frame(base, kinds)
     if settings.replay.data is not None:
         traffic, name = read_source(settings.replay.data, settings.root, "[replay] data"), settings.replay.data
+        traffic = keeper.frame(traffic, kinds)
     else:
-        traffic, name = recorded(), "the labelled predictions on record"
+        traffic, name = keeper.recorded(recorded(), kinds), "the labelled predictions on record"
     if not len(traffic):
         return model.data, lambda: iter([base]), None
     return f"{model.data}, then {name}", lambda: iter([base, traffic]), len(base)
+
+
+def _kinds(frame: pd.DataFrame, keeper: Keeper) -> dict[str, Kind]:
+    return {name: kind_of(frame[name]) for name in frame.columns if name in keeper.hashed}
 
 
 def _chunks(source: str, root: Path, setting: str) -> Iterator[pd.DataFrame]:

@@ -48,6 +48,7 @@ class HistoryWriter:
                 first = numbers_where_they_are(first)
             held_back = [c for c in (model.target, model.time, KNOWN_AT, self._delay_column()) if c]
             features = model.features or [c for c in first.columns if c not in held_back]
+            features = [name for name in features if self.settings.store.get(name) != "none"]
             self.schema = infer_schema(first, task=model.task, target=model.target, time=model.time, features=features)
             columns = [*self.schema.names, model.target, *([model.time] if model.time else [])]
             _plain_texts(first[columns]).to_parquet(self.folder / "reference.parquet", index=False)

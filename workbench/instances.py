@@ -61,9 +61,11 @@ class InstanceReader:
 
     def __init__(self, schema: Schema, max_text: int | None = None) -> None:
         allowed = NUMBERS | {"categorical": Annotated[str, msgspec.Meta(max_length=max_text)] | None}
-        fields: dict[str, Any] = {feature.name: allowed[feature.kind] for feature in schema.features}
+        fields: dict[str, Any] = {feature.name: allowed[feature.asked] for feature in schema.features}
+        # What is not kept may be sent, too, and is looked at by nobody.
+        fields |= dict.fromkeys(schema.dropped, NotRequired[Any])
         self._time = schema.time
-        self._texts = [feature.name for feature in schema.features if feature.kind == "categorical"]
+        self._texts = [feature.name for feature in schema.features if feature.asked == "categorical"]
         if schema.time is not None:
             fields[schema.time] = NotRequired[str]
             self._texts.append(schema.time)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.evaluation import FeatureProfile, OutputProfile
+from workbench.kept_inputs import RAW, Keeper
 from workbench.records import Metadata, Schema
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ class Reference:
 class LoadedVersion(Reference):
     """A version in memory, proven to be what was published.
 
-    `error_model` tells its error without actuals; None where the holdout was too small to learn it.
+    `error_model` tells its error without actuals; None where the holdout was too small to learn it. `keeper` makes of
+    rows as they are asked what the version takes.
     """
 
     estimator: Any
     error_model: ErrorModel | None
     outputs: OutputProfile | None
     folder: Path
+    keeper: Keeper = RAW
 
     @cached_property
     def sample(self) -> pd.DataFrame:

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from workbench.errors import CorruptVersion
+from workbench.errors import CorruptVersion, WorkbenchError
 from workbench.evaluation import FeatureProfile, OutputProfile
 from workbench.golden import Golden, prove
+from workbench.kept_inputs import Keeper, of_version
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.records import Metadata
 from workbench.scores import label_text
@@ -55,7 +56,15 @@ def load(files: VersionFiles, version_id: str) -> LoadedVersion:
         error_model=_unpickled(files, version_id, ERROR_MODEL) if ERROR_MODEL in files.hashes(version_id) else None,
         outputs=files.read_new(version_id, "outputs.json", OutputProfile),
         folder=files.path(version_id),
+        keeper=_keeper(files, version_id, known.metadata),
     )
+
+
+def _keeper(files: VersionFiles, version_id: str, metadata: Metadata) -> Keeper:
+    try:
+        return of_version(metadata.features, files.folder.parent)
+    except WorkbenchError as error:
+        raise CorruptVersion(f"{version_id} cannot be asked: {error}") from error
 
 
 def estimator(files: VersionFiles, version_id: str, metadata: Metadata) -> Any:
@@ -93,6 +102,7 @@ def served(files: VersionFiles, version_id: str) -> ServedVersion:
     """
     metadata = files.read(version_id, "metadata.json", Metadata)
     golden = files.read(version_id, "golden.json", Golden)
+    keeper = _keeper(files, version_id, metadata)
 
     def fitted() -> Any:
         return estimator(files, version_id, metadata)
@@ -110,6 +120,7 @@ def served(files: VersionFiles, version_id: str) -> ServedVersion:
         schema=metadata.features,
         classes=tuple(label_text(c) for c in classes),
         predictor=predictor,
+        keeper=keeper,
     )
 
 

@@ -22,7 +22,7 @@ def material(settings: Settings, metrics: MetricsStore, events: Sequence[Event])
     actuals = metrics.actuals()
     base = _short(settings.model.data, _written(settings.root / settings.model.data))
     newest = actuals[-1].id if actuals else None
-    how = (settings.model.model_dump(), settings.ensembles, settings.retrain.recipes)
+    how = (settings.model.model_dump(), settings.store, settings.ensembles, settings.retrain.recipes)
     new_rows = sum(a.recorded_at > last for a in actuals)
     return Material(new_rows=new_rows, base=base, fingerprint=_short(base, newest, how))
 

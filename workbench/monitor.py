@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import repeat
 
 import msgspec
 
-from workbench import traffic
+from workbench import kept_inputs, traffic
 from workbench.answers import Answers
 from workbench.bars import Progress, silent
 from workbench.checkup import evaluate
@@ -78,6 +79,11 @@ class ModelMonitor:
         self._refused_at = datetime.min.replace(tzinfo=UTC)
         self._untold: Counter[str] = Counter()
 
+    @cached_property
+    def _keeper(self) -> kept_inputs.Keeper:
+        # Not only what the version takes: what is to be kept out from now on must not wait for the next version.
+        return kept_inputs.of_settings(self.settings)
+
     def record(
         self,
         inputs: Mapping[str, Value],
@@ -109,7 +115,7 @@ class ModelMonitor:
         prediction = Prediction(
             event_time=happened,
             version=version,
-            inputs=dict(inputs),
+            inputs=dict(self._keeper.rows([inputs])[0]),
             output=output,
             probabilities=probabilities,
             response_s=response_s,
@@ -132,7 +138,7 @@ class ModelMonitor:
         request_id: str = "",
     ) -> list[Prediction]:
         """Write down the predictions of one request in one go; the time column becomes `event_time`."""
-        now = utc_text(self.clock())
+        now, rows = utc_text(self.clock()), self._keeper.rows(rows)
         names = schema.names
         return self.store.append(
             *(
@@ -175,7 +181,7 @@ class ModelMonitor:
                     traceparent=traceparent,
                 )
                 for inputs, output, happened, probabilities in zip(
-                    asked.rows,
+                    self._keeper.rows(asked.rows),
                     said.predictions,
                     asked.times or repeat(now, len(asked.rows)),
                     said.probabilities or repeat(None, len(asked.rows)),

@@ -190,20 +190,35 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
-    """One input of a model."""
+    """One input of a model.
+
+    `hashed`: the kind of value that is asked, of a feature that is kept and learnt as its hash alone; `kind` is
+    "categorical" then. None where values are kept as they are.
+    """
 
     name: str
     kind: Kind
     categories: tuple[str, ...] = ()
+    hashed: Kind | None = None
+
+    @property
+    def asked(self) -> Kind:
+        """The kind of value that is asked."""
+        return self.hashed or self.kind
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version takes and what it answers."""
+    """What a version takes and what it answers.
+
+    `dropped` may be sent, too, and are not looked at; `hash_key` tells the key of hashed features from others.
+    """
 
     task: Task
     target: str
     time: str | None
     features: tuple[Feature, ...]
+    dropped: tuple[str, ...] = ()
+    hash_key: str | None = None
 
     @property
     def names(self) -> list[str]:

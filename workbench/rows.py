@@ -17,6 +17,8 @@ from workbench.records import EARLIEST, LARGEST, Kind, Schema, parse_utc, utc_te
 NOTHING = object()
 # A text that cannot pass for more than one line of a log: no control characters, no separators of lines.
 ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*")
+# What kept_inputs.py makes of a value: which key, and the hash.
+HASH = re.compile(r"#[0-9a-f]{8}:[0-9a-f]{16}")
 
 
 def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[str, Any]]:
@@ -35,7 +37,7 @@ def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[s
     if not isinstance(row, Mapping):
         return [{"field": None, "found": type(row).__name__, "allowed": "an object of feature: value"}]
     wrong = misfits(row, schema)
-    known = {*schema.names, schema.time}
+    known = {*schema.names, *schema.dropped, schema.time}
     for name in row:
         if name not in known:
             wrong.append(_problem(name, "an unknown field", f"the fields {', '.join(schema.names)}"))
@@ -48,14 +50,23 @@ def problems(row: Any, schema: Schema, latest: str | None = None) -> list[dict[s
 
 
 def misfits(row: Mapping[str, Any], schema: Schema) -> list[dict[str, Any]]:
-    """As `problems`, of the features alone: those that a row lacks, or has in another kind."""
+    """As `problems`, of the features alone: those that a row lacks, or has in another kind.
+
+    A feature that is kept hashed may come as its hash; what else is found there is not told.
+    """
     wrong = []
     for feature in schema.features:
         if feature.name not in row:
-            wrong.append(_problem(feature.name, "nothing", f"{ALLOWED[feature.kind]} (null where it is not known)"))
-        elif not _fits(row[feature.name], feature.kind):
-            wrong.append(_problem(feature.name, row[feature.name], ALLOWED[feature.kind]))
+            wrong.append(_problem(feature.name, "nothing", f"{ALLOWED[feature.asked]} (null where it is not known)"))
+        elif not _fits(row[feature.name], feature.asked) and not (feature.hashed and is_hash(row[feature.name])):
+            found = f"a value of type {type(row[feature.name]).__name__}" if feature.hashed else row[feature.name]
+            wrong.append(_problem(feature.name, found, ALLOWED[feature.asked]))
     return wrong
+
+
+def is_hash(value: Any) -> bool:
+    """Whether a value is what is kept of a hashed one."""
+    return isinstance(value, str) and HASH.fullmatch(value) is not None
 
 
 ALLOWED: dict[Kind, str] = {

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from workbench.records import Task
 
+Store = Literal["raw", "hashed", "none"]
 Recipe = Literal["everything", "recent", "decay"]
 Trigger = Literal["performance", "estimate", "drift", "model", "response_time", "failures", "recovery"]
 # Of `false_alarm_rate`: drift of the inputs, the model's view of it, quality with and without actuals.

@@ -141,7 +141,7 @@ def _meet(
     if champion is None or until is None:
         return None, untold("no champion", "no version was live", len(blocks.gate))
     if not comparable(champion.schema, blocks.gate.schema):
-        why = "the live version has another target or takes inputs that are no longer there"
+        why = "the live version has another target or takes inputs that are no longer there, or not as it takes them"
         return None, untold("cannot tell", why)
     if (blocks.gate.block().start or "") <= until:
         why = "no row is newer than what the live version has learnt or been chosen from"

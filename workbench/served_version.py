@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.answers import Answers
 from workbench.errors import CorruptVersion, UnknownVersion
+from workbench.kept_inputs import RAW, Keeper
 from workbench.records import Schema
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ QUICK_S = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class ServedVersion:
-    """A proven version; `classes` as text, none for a regression."""
+    """A proven version; `classes` as text, none for a regression.
+
+    `keeper` makes of rows as they are asked, and checked, those that the predictor takes.
+    """
 
     id: str
     schema: Schema
     classes: tuple[str, ...]
     predictor: Predictor
+    keeper: Keeper = RAW
 
 
 class Predictor:

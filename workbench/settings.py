@@ -29,6 +29,7 @@ from workbench.sections import (
     ReplaySettings,
     RetrainSettings,
     ServiceSettings,
+    Store,
 )
 
 FILE = "workbench.toml"
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     pages: PagesSettings = PagesSettings()
     replay: ReplaySettings = ReplaySettings()
     backtest: BacktestSettings = BacktestSettings()
+    # By feature, what of it is kept; those that are not named are kept as they are.
+    store: dict[str, Store] = {}
 
     @model_validator(mode="after")
     def _metrics_of_the_task(self) -> Settings:
@@ -60,6 +63,15 @@ class Settings(BaseSettings):
         for key, name in [("metric", self.metric), *(("watch", name) for name in self.watch)]:
             if name not in known:
                 raise ValueError(f"[performance] {key} = {name!r} is none of {', '.join(known)} ({self.model.task})")
+        return self
+
+    @model_validator(mode="after")
+    def _store_names_features(self) -> Settings:
+        model = self.model
+        for name in self.store:
+            if name in (model.target, model.time) or (model.features and name not in model.features):
+                there = f"they are {', '.join(model.features)}" if model.features else "it is the target or the time"
+                raise ValueError(f"[store] {name} is no feature: {there}")
         return self
 
     @classmethod

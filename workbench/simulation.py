@@ -233,7 +233,10 @@ class Simulation:
 
 
 def simulated(settings: Settings, history: History, workspace: Path) -> Settings:
-    """A policy's settings for a play: its own workspace, the history's base data, members as small as was asked."""
+    """A policy's settings for a play: its own workspace, the history's base data, members as small as was asked.
+
+    The history is as it is kept already.
+    """
     schema = history.schema
     model = settings.model.model_copy(
         update={
@@ -242,7 +245,7 @@ def simulated(settings: Settings, history: History, workspace: Path) -> Settings
             "size": settings.model.size * settings.backtest.ensemble,
         }
     )
-    return settings.model_copy(update={"root": workspace, "model": model})
+    return settings.model_copy(update={"root": workspace, "model": model, "store": {}})
 
 
 def look_rows(settings: Settings, rows: int) -> int:

@@ -16,7 +16,7 @@ from workbench.contest import Contest
 from workbench.ensemble import answer, output_column
 from workbench.errors import CorruptVersion
 from workbench.evaluation import Traffic
-from workbench.features import to_rows
+from workbench.features import comparable, to_rows
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore, first_of_each
 from workbench.probation import Apart, Evidence, Probation
@@ -74,8 +74,10 @@ class SwitchWatch:
         traffics = probation.traffic_of(since, now), self._traffic_before(live, asked, now)
         seen = Evidence(since=traffics[0], before=traffics[1], rows=len(served), known_good=self._known_good(live))
         new, old = self.load(live.version_id), self.load(live.previous or "")
-        theirs = self._ask(old, [p.inputs for p in served]) if old is not None and served else None
-        if old is None or new is None or theirs is None:
+        if old is None or new is None or not served or not comparable(old.schema, new.schema):
+            return seen
+        theirs = self._ask(old, [p.inputs for p in served])
+        if theirs is None:
             return seen
         ours = Answers([p.output for p in served], _whole([p.probabilities for p in served]))
         actuals = first_of_each(self.metrics.actuals())

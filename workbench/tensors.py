@@ -143,7 +143,7 @@ def rows_of(request: TensorRequest, rest: bytes, schema: Schema) -> list[dict[st
         raise DataError(
             f"inputs have {' and '.join(map(str, sorted(sizes)))} rows; all have to have the same, from 1 on"
         )
-    columns = [_as_booleans(read[f.name]) if f.kind == "boolean" else read[f.name] for f in schema.features]
+    columns = [_as_booleans(read[f.name]) if f.asked == "boolean" else read[f.name] for f in schema.features]
     rows = [dict(zip(schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
     if schema.time is not None and schema.time in read:
         for row, when in zip(rows, read[schema.time], strict=True):
@@ -153,13 +153,13 @@ def rows_of(request: TensorRequest, rest: bytes, schema: Schema) -> list[dict[st
 
 
 def _announced(schema: Schema) -> str:
-    inputs = [f"{f.name} {DATATYPES[f.kind]}" for f in schema.features]
+    inputs = [f"{f.name} {DATATYPES[f.asked]}" for f in schema.features]
     return ", ".join(inputs + ([f"{schema.time} {BYTES} (optional)"] if schema.time else []))
 
 
 def _read(request: TensorRequest, rest: bytes, schema: Schema) -> Iterator[tuple[str, list[Any]]]:
     """The columns that the inputs hold, by name."""
-    known = {feature.name for feature in schema.features} | ({schema.time} if schema.time else set())
+    known = {*schema.names, *schema.dropped, *([schema.time] if schema.time else [])}
     features = [t for t in request.inputs if t.name != schema.time]
     whole = features[0] if len(features) == 1 and features[0].name not in known else None
     seen, at = set(), 0
@@ -192,7 +192,7 @@ def _size_of(tensor: Tensor) -> int:
 
 def _whole(tensor: Tensor, raw: bytes | None, features: tuple[Feature, ...]) -> Iterator[tuple[str, list[Any]]]:
     """All features from one tensor, in the schema's order."""
-    texts = [f.name for f in features if f.kind == "categorical"]
+    texts = [f.name for f in features if f.asked == "categorical"]
     if texts or tensor.shape[1] != len(features):
         why = f"{texts[0]!r} is a text" if texts else f"there are {len(features)} features"
         raise DataError(f"{tensor.name[:TEXT_CHARS]!r} of shape {list(tensor.shape)} cannot hold all features: {why}")

@@ -1,7 +1,8 @@
 """Tokens: made at first start, kept in files that only their owner can read, never on a command line.
 
 The maintenance token opens all that changes anything; the viewer's lets a person look at the dashboard, where that
-answers other machines, too.
+answers other machines, too. The hash key stands for the inputs that are kept hashed: who has it can find out values by
+trying them, and without it no version that has learnt hashes can be asked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from workbench.files import replace_whole
 
 FILE = ".workbench-token"
 VIEWER_FILE = ".workbench-viewer-token"
+HASH_KEY_FILE = ".workbench-hash-key"
+SHORTEST_KEY = 32
 
 
 def maintenance_token(root: Path, *, rotate: bool = False) -> str:
@@ -58,3 +61,31 @@ def read_token(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         return ""
+
+
+def hash_key(root: Path) -> bytes:
+    """The key of hashed inputs; made if there is none, and never another one.
+
+    Raises
+    ------
+    WorkbenchError
+        If its file is damaged: with a new key, nothing that was hashed would be known again.
+    """
+    path = root / HASH_KEY_FILE
+    if not path.exists():
+        aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        replace_whole(aside, secrets.token_urlsafe(32).encode() + b"\n")
+        try:
+            # Whole and exclusive, so that no process ever hashes with a key that another one replaces.
+            os.link(aside, path)
+        except FileExistsError:
+            pass
+        finally:
+            aside.unlink()
+    key = read_token(path)
+    if len(key) < SHORTEST_KEY:
+        raise WorkbenchError(
+            f"{path} is cut off: restore it from a copy, or delete it and train anew (`python main.py "
+            f"--promote=always`): versions that learnt hashes cannot be asked without their key"
+        )
+    return key.encode()

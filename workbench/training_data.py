@@ -16,6 +16,7 @@ from pandas.api.types import is_numeric_dtype
 from workbench.errors import DataError
 from workbench.features import align, infer_schema
 from workbench.functions import import_function
+from workbench.kept_inputs import Keeper, asked_kinds, of_settings
 from workbench.metrics_store import MetricsStore, join
 from workbench.records import Block, Schema, utc_text
 from workbench.scores import label_text
@@ -112,7 +113,7 @@ def read_source(source: str, root: Path, setting: str) -> pd.DataFrame:
 
 
 def gather(settings: Settings, metrics: MetricsStore, training: TrainingStore) -> Rows:
-    """Base data and every labelled prediction still known, in event-time order, without duplicates.
+    """Base data and every labelled prediction still known, in event-time order, without duplicates, as they are kept.
 
     Raises
     ------
@@ -121,8 +122,11 @@ def gather(settings: Settings, metrics: MetricsStore, training: TrainingStore) -
     """
     model = settings.model
     base = read_source(model.data, settings.root, "[model] data")
-    schema = infer_schema(base, task=model.task, target=model.target, time=model.time, features=model.features)
-    frame = pd.concat([_base_rows(base, schema), _labelled_rows(schema, metrics, training)], ignore_index=True)
+    asked = infer_schema(base, task=model.task, target=model.target, time=model.time, features=model.features)
+    keeper = of_settings(settings)
+    base = keeper.frame(base, asked_kinds(asked))
+    schema = keeper.schema(asked, base)
+    frame = pd.concat([_base_rows(base, schema), _labelled_rows(schema, keeper, metrics, training)], ignore_index=True)
     frame[schema.target] = _target(frame[schema.target], schema)
     known = frame[schema.target].notna()
     frame = frame[known].sort_values(TIME, kind="stable")
@@ -159,14 +163,14 @@ def _base_rows(base: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     return frame
 
 
-def _labelled_rows(schema: Schema, metrics: MetricsStore, training: TrainingStore) -> pd.DataFrame:
+def _labelled_rows(schema: Schema, keeper: Keeper, metrics: MetricsStore, training: TrainingStore) -> pd.DataFrame:
     live = [(p.id, p.event_time, p.inputs, a.actual) for p, a in join(metrics.history(), metrics.actuals())]
     # A prune that was cut off leaves rows both archived and on record; the id tells.
     first: dict[str, tuple[Any, ...]] = {}
     for row in (*training.labelled(), *live):
         first.setdefault(row[0], row)
     labelled = list(first.values())
-    inputs = pd.DataFrame([row[2] for row in labelled], columns=schema.names)
+    inputs = keeper.recorded(pd.DataFrame([row[2] for row in labelled], columns=schema.names), asked_kinds(schema))
     try:
         frame = align(inputs, schema)
     except DataError as error:

@@ -26,6 +26,7 @@ from workbench.leftovers import size
 from workbench.metrics_store import MetricsStore
 from workbench.records import utc_now, utc_text
 from workbench.settings import Settings
+from workbench.tokens import HASH_KEY_FILE
 from workbench.version_store import VersionStore
 
 # What is folded from events is in force whether other records go along or not. What refers to predictions comes first.
@@ -62,7 +63,8 @@ def export(
         Without, neither predictions, actuals, requests and evaluations nor labelled rows go along; events do, because
         what is in force is folded from them.
     data_mb : float
-        A file of base data that [model] or [replay] names goes along if it lies in the workspace and is no larger.
+        A file of base data that [model] or [replay] names goes along if it lies in the workspace, is no larger, and
+        [store] keeps nothing out.
 
     Raises
     ------
@@ -85,6 +87,11 @@ def export(
         left_out=tuple(left_out),
     )
     notes += left_out
+    if (settings.root / HASH_KEY_FILE).exists():
+        notes.append(
+            f"{HASH_KEY_FILE} is a secret and was left out: versions that learnt hashed inputs cannot be asked where "
+            f"they are imported until it is copied there"
+        )
     total = size(settings.versions_dir) + (size(settings.metrics_dir) if records else 0)
     try:
         with (
@@ -177,6 +184,8 @@ def _data(settings: Settings, data_mb: float) -> tuple[dict[str, Path], list[str
             left.append(f"{setting} = {source!r} is no file of the workspace: where it is imported, it has to be there")
         elif not _inside(path, settings.root) or Path(source).is_absolute() or not is_plain(name):
             left.append(f"{setting} = {source!r} lies outside the workspace and was left out")
+        elif set(settings.store.values()) - {"raw"}:
+            left.append(f"{setting} = {source!r} was left out: it may hold what [store] keeps out")
         elif path.stat().st_size > data_mb * 2**20:
             mb = path.stat().st_size / 2**20
             left.append(f"{setting} = {source!r} was left out: {mb:.1f} MB, and --data-mb is {data_mb:g}")

@@ -118,9 +118,12 @@ class Workbench:
 
     def explore(self, frame: pd.DataFrame) -> Explore:
         """Any input of a table, month by month, beside what the live version was trained on; in a cell of its own."""
+        from workbench.kept_inputs import asked_kinds, of_version
         from workbench.panels.explore import Explore
 
-        return Explore(frame, self.versions.reference(self._live().version_id), self.settings)
+        version = self.versions.reference(self._live().version_id)
+        keeper = of_version(version.schema, self.settings.root)
+        return Explore(keeper.frame(frame, asked_kinds(version.schema)), version, self.settings)
 
     def _page(self, panel: type[Panel]) -> Page:
         from workbench.panels.page import Page
