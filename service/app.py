@@ -27,6 +27,7 @@ from service.predict import predict_route
 from service.schemas import Health, Ready
 from service.security import JsonOnly, KnownHosts
 from service.v2_infer import infer_routes
+from workbench import kept_inputs
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
@@ -60,6 +61,8 @@ def create_app(
     versions = VersionStore(settings.versions_dir, clock=clock)
     serving = inference.Serving(versions)
     maintenance_token(settings.root)
+    # Made or read now: a damaged key has to stop the start, and not the first prediction.
+    kept_inputs.of_settings(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -35,6 +35,9 @@ history       = 100000    # predictions kept on disk, so that late actuals can b
 check_every_s = 30        # how often the maintainer looks
 false_alarm_rate = 0.01   # false alarms that a full window of new predictions may bring, over all checks of it
 
+# [store]                 # inputs that are kept out of every stored file
+# COLUMN = "hashed"       # as a keyed hash, a category to learn from; or "none": taken, not kept and not learnt
+
 [drift]
 min_mean_shift = 0.1      # smaller moves of the mean are no drift, however sure: standard deviations of the reference
 min_std_ratio  = 1.15     # the same for the standard deviation: beyond this ratio, or its inverse

@@ -203,7 +203,9 @@ class Replay:
 
         model = self.settings.model
         features = model.features or [c for c in batch.columns if c not in (model.target, model.time)]
-        rows = to_rows(batch[list(features)])
+        # What is not kept is not there when recorded rows are sent again.
+        gone = {n for n, how in self.settings.store.items() if how == "none" and n not in batch.columns}
+        rows = to_rows(batch[[name for name in features if name not in gone]])
         times = (
             pd.to_datetime(batch[model.time], utc=True).tolist()
             if model.time
