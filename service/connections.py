@@ -7,10 +7,12 @@ that comes whole, as nearly all do, sets no timer.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any, ClassVar, Literal
 
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.refused import refusal, refusal_bytes
 from workbench.sections import ServiceSettings
@@ -34,13 +36,15 @@ class Connection(HttpToolsProtocol):
 
     limits: ClassVar[ServiceSettings]
 
-    # What is under way of the request that is being read; its number on this connection; its bytes so far, and those
-    # that came last.
+    # What is under way of the request that is being read; its number on this connection; its bytes so far, those that
+    # came last, and whether these hold another request before it.
     _reading: Literal["head", "body"] | None = None
     _number = _bytes = _last = 0
+    _behind = False
     _timer: asyncio.TimerHandle | None = None
     _armed: tuple[int, str] | None = None
     _unread: asyncio.TimerHandle | None = None
+    _answered: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -52,10 +56,11 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         self._read_again()
+        self._hang_up()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._last = len(data)
+        self._last, self._behind = len(data), False
         self._bytes += self._last
         super().data_received(data)
         if self.transport.is_closing():
@@ -73,13 +78,15 @@ class Connection(HttpToolsProtocol):
             self._arm("head")
 
     def on_message_begin(self) -> None:
-        self._reading, self._number, self._bytes = "head", self._number + 1, self._last
+        self._reading, self._number, self._bytes = "head", self._number + 1, 0 if self._behind else self._last
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._reading = "body"
         most = self.limits.max_head_kb * 1024
-        if len(self.headers) > self.limits.max_headers or (self._bytes > most and self._head_size() > most):
+        if len(self.headers) > self.limits.max_headers or (
+            max(self._bytes, self._last) > most and self._head_size() > most
+        ):
             self.app = _too_large
         elif not self.url.startswith(b"/"):
             self.app = _no_path
@@ -89,7 +96,7 @@ class Connection(HttpToolsProtocol):
         self.headers = []
 
     def on_message_complete(self) -> None:
-        self._reading = None
+        self._reading, self._behind = None, True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -97,7 +104,7 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.loop.call_later(self.limits.body_timeout_s, self.transport.abort)
+        self._unread = self.loop.call_later(self.limits.body_timeout_s, self._abort)
 
     def resume_writing(self) -> None:
         self._read_again()
@@ -129,6 +136,24 @@ class Connection(HttpToolsProtocol):
             self._unread.cancel()
             self._unread = None
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # Of requests that came together, `cycle` is the last, and this one is answered.
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _hang_up(self) -> None:
+        """Whoever answers, or waits for the rest of a body, learns that nobody is there any more."""
+        if self._answered is not None:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
+    def _abort(self) -> None:
+        self._hang_up()
+        # The kernel, too, forgets what is not read, and tells the other side.
+        linger = struct.pack("ii", 1, 0)
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.transport.abort()
+
     def _late(self, what: Literal["head", "body"]) -> None:
         self._timer = self._armed = None
         if self.transport.is_closing():
@@ -148,9 +173,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         if self._reading == "body":
-            # Whoever waits for the rest learns that nobody is there any more.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self._hang_up()
         self._refuse(status, detail)
 
     def _refuse(self, status: int, detail: str) -> None:

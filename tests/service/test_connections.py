@@ -135,6 +135,16 @@ def test_pipelined_requests_are_answered_in_order(wire):
     assert statuses(told) == [200, 200, 200, 200, 404]
 
 
+def test_a_head_is_measured_by_itself_whatever_comes_along_with_it(wire):
+    one = request("/health", method="GET").replace(b"Connection: close\r\n", b"")
+    last = request("/nothing", method="GET")
+    # More than a head may have, in one piece that ends within the last one.
+    many = one * (9000 // len(one))
+    assert statuses(wire.raw(many + last[:-20], last[-20:])) == [200] * (9000 // len(one)) + [404]
+    large = request("/health", b"", f"X: {'x' * 9000}", method="GET")
+    assert statuses(wire.raw(one + large)) == [200, 431]
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
