@@ -20,7 +20,7 @@ from service.docs import docs
 from service.failed_tokens import FailedTokens
 from service.feedback import feedback_route
 from service.layers import Layer
-from service.limits import Limits
+from service.limits import Limits, Load
 from service.logs import AccessLog
 from service.openapi import DescribedApp, openapi
 from service.predict import predict_route
@@ -101,7 +101,7 @@ def create_app(
         partial(telemetry.Telemetry, store=store),
         *([AccessLog] if settings.service.access_log else []),
         partial(KnownHosts, allowed_hosts=settings.service.allowed_hosts),
-        partial(Limits, limits=settings.service),
+        partial(Limits, limits=settings.service, load=Load()),
         JsonOnly,
     ]
     app.lay(layers, predict_route(serving, app.state.monitor))

@@ -16,20 +16,23 @@ from workbench.records import LARGEST, Event, Label, Promotion, Schema, Value
 from workbench.scores import natural
 from workbench.served_version import ServedVersion
 from workbench.settings import Settings
+from workbench.tensors import DATATYPES
 from workbench.version_store import VersionStore
 
 MOMENT, ID = "2026-01-31T10:42:00.000000Z", "20260131T104200-0a1b2c-0000042"
+MODEL, VERSION = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
 JOB = "20260131T104200-0a1b2c"
 BRANCHES: dict[str, dict[str, Any]] = {
     "numeric": {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST},
     "boolean": {"type": ["boolean", "null"]},
-    "categorical": {"type": ["string", "null"]},
 }
 
 
-def instance_schema(schema: Schema) -> dict[str, Any]:
-    """What a version takes as one instance, as a JSON schema."""
-    properties: dict[str, Any] = {f.name: BRANCHES[f.asked] for f in schema.features}
+def instance_schema(schema: Schema, max_text: int) -> dict[str, Any]:
+    """What a version takes as one instance, as a JSON schema; texts have at most so many characters."""
+    branches = BRANCHES | {"categorical": {"type": ["string", "null"], "maxLength": max_text}}
+    properties: dict[str, Any] = {f.name: branches[f.asked] for f in schema.features}
+    properties |= {name: {"description": "Not looked at, and not kept."} for name in schema.dropped}
     if schema.time is not None:
         told = "When it happened, ISO 8601, from 1900 to a day from now; left out: now."
         properties[schema.time] = {"type": "string", "format": "date-time", "description": told}
@@ -75,6 +78,13 @@ def row(schema: Schema, profile: tuple[FeatureProfile, ...]) -> dict[str, Value]
     return {name: found.get(name) for name in schema.names}
 
 
+def tensors(schema: Schema, row: dict[str, Value]) -> list[dict[str, Any]]:
+    """An instance as the Open Inference Protocol has it."""
+    return [
+        {"name": f.name, "shape": [1], "datatype": DATATYPES[f.asked], "data": [row[f.name]]} for f in schema.features
+    ]
+
+
 def bodies(version: ServedVersion, settings: Settings, versions: VersionStore) -> dict[tuple[str, str], Any]:
     """Bodies by method and path."""
     asked = row(version.schema, versions.profile(version.id))
@@ -82,6 +92,7 @@ def bodies(version: ServedVersion, settings: Settings, versions: VersionStore) -
     chosen = {"recipe": settings.retrain.recipes[0], "ensemble": settings.ensembles[0]}
     return {
         ("post", "/predict"): {"instances": [asked]},
+        **{("post", f"{path}/infer"): {"inputs": tensors(version.schema, asked)} for path in (MODEL, VERSION)},
         ("post", "/feedback"): {"actuals": [{"prediction_id": ID, "actual": actual}]},
         ("post", "/maintenance/retrain"): {"reason": "a new season", "promote": "gate", **chosen},
         ("post", "/maintenance/versions/{version_id}/whatif"): {"rows": 100, "most": 10},
@@ -114,7 +125,7 @@ def answers(version: ServedVersion, versions: VersionStore) -> dict[tuple[str, s
         pid=4321,
         pid_created=0.0,
     )
-    counts = {"accepted": 1, "duplicate": 0, "conflict": 0, "unknown": 0, "expired": 0}
+    counts = {"accepted": 1, "duplicate": 0, "conflict": 0, "unknown": 0, "expired": 0, "invalid": 0}
     return {
         ("post", "/predict", "200"): _predicted(version.id, said),
         ("post", "/feedback", "200"): {"counts": counts, **{n: [ID] if c else [] for n, c in counts.items()}},

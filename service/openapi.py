@@ -52,8 +52,9 @@ ANSWERS: dict[Callable[..., Any], tuple[Any, ...]] = {
     maintenance.pause: (Event,),
     maintenance.accept: (Event,),
 }
-# What layers before the endpoints may refuse: of any request, and of those that can have a body.
-ANY, WITH_BODY = (400, 500), (413, 415)
+# What layers before the endpoints may refuse: of any request, of those that may have a body, of those with a token.
+ANY, WITH_BODY, WITH_TOKEN = (400, 408, 431, 500, 503), (413, 415), (401, 429)
+V2 = "/v2"
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {
         "description": "As it was sent, or made; the records and the log tell it.",
@@ -67,6 +68,7 @@ HEADERS: dict[str, Any] = {
 }
 HEADERS_OF: dict[str, dict[str, Any]] = {
     "401": {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}},
+    "429": {"Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     "503": {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}},
 }
 MODEL_HEADERS: dict[str, Any] = {
@@ -114,9 +116,9 @@ def complete(api: dict[str, Any], app: FastAPI, version: ServedVersion | None) -
     parts = api["components"]
     _add_answers(api)
     for method, path, told in _operations(api):
-        _add_problems(method, told)
-        _add_headers(path, told)
         token = _token_of(path, app)
+        _add_problems(method, path, told, guarded=token is not None)
+        _add_headers(path, told)
         if token is not None:
             told["security"] = [{token: []}]
     parts["securitySchemes"] = BEARER
@@ -124,7 +126,7 @@ def complete(api: dict[str, Any], app: FastAPI, version: ServedVersion | None) -
         parts["schemas"].pop(name, None)
     _add_choices(parts["schemas"], app.state.settings)
     if version is not None:
-        parts["schemas"]["Instance"] = examples.instance_schema(version.schema)
+        parts["schemas"]["Instance"] = examples.instance_schema(version.schema, app.state.settings.service.max_text)
         parts["schemas"]["Actual"] = examples.actual_schema(version.schema, version.classes)
         parts["schemas"]["PredictRequest"]["properties"]["instances"]["items"] = {"$ref": REF.format(name="Instance")}
         parts["schemas"]["ActualItem"]["properties"]["actual"] = {"$ref": REF.format(name="Actual")}
@@ -161,18 +163,23 @@ def _add_answers(api: dict[str, Any]) -> None:
             answer["content"] = {JSON: {"schema": {"anyOf": [schema, *more]} if more else schema}}
 
 
-def _add_problems(method: str, told: dict[str, Any]) -> None:
+def _add_problems(method: str, path: str, told: dict[str, Any], *, guarded: bool) -> None:
     """What layers before an endpoint refuse, and the form of all refusals."""
     answers = told["responses"]
-    for status in (*ANY, *(() if method == "get" else WITH_BODY)):
+    layers = {*ANY, *(() if method == "get" else WITH_BODY), *(WITH_TOKEN if guarded else ())}
+    for status in layers:
         answers.setdefault(str(status), {"description": MEANINGS[status]})
     for status, answer in answers.items():
-        content = answer.get("content", {})
-        ours = not content or any(part in str(content) for part in ("/ProblemDetails", "/Invalid", "/HTTPValidation"))
-        if int(status) >= 400 and ours:
+        if int(status) < 400:
+            continue
+        content = answer.setdefault("content", {})
+        of_protocol = path.startswith(V2) and "/V2Error" in str(content)
+        if not of_protocol:
+            content.clear()
+        if not of_protocol or int(status) in layers:
             form = REF.format(name="Invalid" if status == "422" else "ProblemDetails")
-            answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": form}}}
-            answer["description"] = MEANINGS.get(int(status), answer.get("description", ""))
+            content[MEDIA_TYPE] = {"schema": {"$ref": form}}
+        answer["description"] = MEANINGS.get(int(status), answer.get("description", ""))
     told["responses"] = dict(sorted(answers.items()))
 
 
@@ -185,8 +192,8 @@ def _add_headers(path: str, told: dict[str, Any]) -> None:
 def _token_of(path: str, app: FastAPI) -> str | None:
     if path.startswith("/maintenance"):
         return MAINTENANCE
-    guarded = app.state.settings.service.predict_token_file is not None
-    return PREDICT if guarded and path.startswith(("/predict", "/feedback", "/v2")) else None
+    guarded = app.state.settings.service.predict_token_file is not None and not path.startswith("/v2/health")
+    return PREDICT if guarded and path.startswith(("/predict", "/feedback", V2)) else None
 
 
 def _add_choices(schemas: dict[str, Any], settings: Settings) -> None:

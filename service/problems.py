@@ -49,6 +49,7 @@ MEANINGS = {
     415: "The body is not application/json.",
     422: "What was asked does not fit; `errors` names rows and fields.",
     429: "Too many requests; try again later.",
+    431: "The head of the request is too large.",
     500: "The service failed; its log says why, under the request id.",
     503: "Not at present; try again later.",
 }
@@ -85,6 +86,9 @@ def problem(
         "detail": without_paths(scope, detail),
         "request_id": scope.get("state", {}).get("request_id", b"").decode(),
     }
+    if scope["path"].startswith("/v2"):
+        # Where that protocol's clients look for it.
+        content["error"] = content["detail"]
     if errors is not None:
         content["errors"] = [{**error, "message": without_paths(scope, error["message"])} for error in errors]
     return Response(msgspec.json.encode(content), status, headers, MEDIA_TYPE)

@@ -73,7 +73,8 @@ class ProblemDetails(BaseModel):
     title: str
     status: int
     detail: str
-    request_id: str = Field(description="As in the header X-Request-ID, and in the log.")
+    request_id: str | None = Field(None, description="As in the header X-Request-ID, and in the log.")
+    error: str | None = Field(None, description="The detail again, under /v2.")
 
 
 class Invalid(ProblemDetails):

@@ -113,6 +113,8 @@ EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def nothing_there(request: Request, rest: str) -> Response:
     """What the protocol does not have, in the protocol's form."""
     path = f"/v2/{rest}"
+    if not rest.startswith("health/"):
+        app_client(request)
     allowed = next((method for pattern, method in PATTERNS if pattern.match(path)), None)
     if allowed is None:
         raise HTTPException(404, f"there is no {safe_text(path)}")

@@ -186,7 +186,9 @@ def refused(error: HTTPException | RequestValidationError) -> JSONResponse:
 def infer_routes(serving: Serving, monitor: ModelMonitor) -> list[PlainRoute]:
     """POST .../infer as it is documented and answered, of the live version and of one that is named."""
     infer_of_any = Infer(serving, monitor)
-    binary: dict[str, Any] = {"content": {"application/octet-stream": {}}}
+    binary: dict[str, Any] = {
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    }
     return [
         PlainRoute(
             f"{path}/infer",

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from service.logs import AccessLog, RequestIds, id_of
+from service.logs import AccessLog
+from service.telemetry import Telemetry
 from workbench.logs import JsonLine, TextLine, log_to, printable
+from workbench.metrics_store import MetricsStore
 
 FORGED = "a\r\n2026-01-01T00:00:00.000Z workbench.service ERROR stolen \x1b[2J\u202e\u2028\x85"
 
@@ -61,7 +63,7 @@ def written():
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("told", [b"mine-1", b"bad id\x1b[31m", None])
-async def test_a_log_line_and_an_access_line_bear_the_id_of_the_request(written, told):
+async def test_a_log_line_and_an_access_line_bear_the_id_of_the_request(written, told, tmp_path):
     async def app(scope, receive, send):
         logging.getLogger("workbench.x").warning("inside")
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -71,10 +73,10 @@ async def test_a_log_line_and_an_access_line_bear_the_id_of_the_request(written,
 
     headers = [] if told is None else [(b"x-request-id", told)]
     scope = {"type": "http", "method": "GET", "path": "/a\nb", "headers": headers, "client": ("10.0.0.1", 5)}
-    await RequestIds(AccessLog(app))(scope, None, sent)
+    await Telemetry(AccessLog(app), MetricsStore(tmp_path))(scope, None, sent)
     inside, access = written()
-    assert inside["request_id"] == access["request_id"] == id_of(scope)
-    assert (id_of(scope) == "mine-1") is (told == b"mine-1")
+    assert inside["request_id"] == access["request_id"] == scope["state"]["request_id"].decode()
+    assert (inside["request_id"] == "mine-1") is (told == b"mine-1")
     assert (access["status"], access["path"], access["client"]) == (204, "/a\nb", "10.0.0.1")
 
 

@@ -45,7 +45,7 @@ def test_texts_are_as_long_as_the_setting_allows(narrow, length, status):
     response = predict(narrow, json.dumps({"instances": [ROW | {"to": "é" * length}]}))
     assert response.status_code == status
     if status == 422:
-        assert "'21 characters', allowed is a text of at most 20 characters" in response.json()["detail"][0]["message"]
+        assert "'21 characters', allowed is a text of at most 20 characters" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(("depth", "deep"), [(2, False), (3, True), (2000, True), (40_000, True)])
@@ -60,7 +60,8 @@ def test_what_is_nested_deeper_than_the_setting_allows_is_a_422(narrow, depth, d
 @pytest.mark.parametrize("path", ["/predict", "/feedback"])
 def test_half_a_nest_is_a_422_everywhere(narrow, path, body):
     answer = narrow.post(path, content=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, "nested too deeply" in answer.text) == (422, True)
+    # Of actuals nothing that deep is ever unfolded: it is no JSON, and that is all.
+    assert (answer.status_code, "nested too deeply" in answer.text) == (422, path == "/predict")
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ REFUSED = {
     "half a surrogate": (one('{"km": 1, "stops": 1, "to": "\\ud800"}'), "to", "a text or null"),
     "half a surrogate as a name": (one('{"km": 1, "stops": 1, "to": "a", "\\udc00": 1}'), "\\udc00", "unknown field"),
     "half a surrogate outside": ('{"instances": [], "\\ud800": 1}', None, ""),
-    "deep": (one('{"km": ' + "[" * 500 + "]" * 500 + ', "stops": 1, "to": "a"}'), "km", "found '[[["),
+    "deep": (one('{"km": ' + "[" * 10 + "]" * 10 + ', "stops": 1, "to": "a"}'), "km", "found '[[["),
     "too deep": (one('{"km": ' + "[" * 100_000 + "]" * 100_000 + ', "stops": 1, "to": "a"}'), None, "too deeply"),
     "too deep outside": ("[" * 100_000, None, "too deeply"),
     "not UTF-8": (b"\xff\xfe", None, "no JSON"),
@@ -209,13 +209,10 @@ def test_other_methods_and_hosts_are_refused_as_everywhere(shared):
 def test_it_is_documented_as_what_it_takes_and_gives(shared):
     told = shared.get("/openapi.json").json()["paths"]["/predict"]["post"]
     assert told["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/PredictRequest")
-    kinds = {code: r["content"]["application/json"]["schema"]["$ref"] for code, r in told["responses"].items()}
-    assert {code: kind.split("/")[-1] for code, kind in kinds.items()} == {
-        "200": "PredictResponse",
-        "422": "Problems",
-        "500": "ErrorBody",
-        "503": "ErrorBody",
-    }
+    ok = told["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    assert ok.endswith("/PredictResponse")
+    refused = {code: r["content"]["application/problem+json"] for code, r in told["responses"].items() if code != "200"}
+    assert {"400", "408", "413", "415", "422", "431", "500", "503"} <= set(refused)
 
 
 def test_the_cost_of_recording_is_a_metric(shared):

@@ -23,7 +23,7 @@ ASKED = {
     "no method": (405, "PUT", "/predict", {"json": BODY}),
     "no form": (415, "POST", "/predict", {"content": b"a=1", "headers": {"Content-Type": "text/plain"}}),
     "no json": (422, "POST", "/predict", {"content": b"{", "headers": JSON}),
-    "no text": (400, "POST", "/feedback", {"content": b'"\xff"', "headers": JSON}),
+    "no text": (422, "POST", "/feedback", {"content": b'"\xff"', "headers": JSON}),
     "no row": (422, "POST", "/predict", {"json": {"instances": [{}]}}),
     "no actuals": (422, "POST", "/feedback", {"json": {"actuals": 1}}),
     "too much": (413, "POST", "/predict", {"json": {"instances": [ROW] * 10_001}}),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.refusals import explain
 from workbench.instances import InstanceReader
 from workbench.records import Feature, Schema
+from workbench.sections import ServiceSettings
 
 LATEST = "2026-02-01T00:00:00.000000Z"
 SCHEMA = Schema(
@@ -57,12 +58,12 @@ bodies = st.lists(rows(), min_size=1, max_size=3).map(lambda rows: f'{{"instance
 
 def slowly(body: bytes):
     try:
-        return explain(body, SCHEMA, LATEST, max_rows=10, state={})
+        return explain(body, SCHEMA, LATEST, limits=ServiceSettings(max_rows=10), state={})
     except (RequestValidationError, HTTPException):
         return None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(bodies)
 def test_what_is_read_quickly_is_what_would_be_read_slowly(text):
     body = text.encode()
