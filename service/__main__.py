@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -38,6 +39,9 @@ def main() -> None:
     from service.app import create_app
 
     app = create_app(settings, worker=options.worker)
+    # What is there from the start stays: the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     with socket.socket(fileno=options.fd) as held, own_socket(held) as own:
         # It listens once the app has started up: whoever is connected is answered.
         server(app, settings).run(sockets=[own])

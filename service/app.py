@@ -22,6 +22,7 @@ from service.feedback import feedback_route
 from service.layers import Layer
 from service.limits import Limits, Load
 from service.logs import AccessLog
+from service.notes import TOGETHER_S, Notes
 from service.openapi import DescribedApp, openapi
 from service.predict import predict_route
 from service.schemas import Health, Ready
@@ -45,6 +46,7 @@ def create_app(
     worker: int = 1,
     clock: Callable[[], datetime] = utc_now,
     command_line: CommandLine = own_process,
+    note_together_s: float = TOGETHER_S,
 ) -> FastAPI:
     """An app over one workspace.
 
@@ -56,8 +58,11 @@ def create_app(
     clock : callable returning an aware datetime
     command_line : callable
         Runs the commands that check and switch.
+    note_together_s : float
+        As of `Notes`.
     """
     store = MetricsStore.of(settings, clock)
+    notes = Notes(store, note_together_s)
     versions = VersionStore(settings.versions_dir, clock=clock)
     serving = inference.Serving(versions)
     maintenance_token(settings.root)
@@ -73,6 +78,7 @@ def create_app(
         await asyncio.to_thread(serving.settle, FIRST_LOAD_S)
         yield
         pulse.end()
+        notes.write()
         store.flush()
         store.close()
 
@@ -94,11 +100,12 @@ def create_app(
     app.state.monitor = ModelMonitor(store, settings, clock=clock)
     app.state.jobs = Jobs(settings, store, clock=clock)
     app.state.command_line = command_line
+    app.state.notes = notes
     app.state.failed_tokens = FailedTokens(settings.service.token_failures)
     app.state.worker = worker
     app.state.started = time.monotonic()
     layers: list[Layer] = [
-        partial(telemetry.Telemetry, store=store),
+        partial(telemetry.Telemetry, notes=notes),
         *([AccessLog] if settings.service.access_log else []),
         partial(KnownHosts, allowed_hosts=settings.service.allowed_hosts),
         partial(Limits, limits=settings.service, load=Load()),

@@ -83,6 +83,7 @@ def _page(
 @router.get("/summary")
 def summary(request: Request) -> Response:
     """Service statistics now, workers, window, the last evaluation's verdicts, the last decision, a running retrain."""
+    request.app.state.notes.write()
     store, live = _store(request), _versions(request).live()
     evaluations, events, window = store.evaluations(), store.events(), store.window()
     decisions = [e for e in events if e.kind == "decision"]

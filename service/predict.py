@@ -25,7 +25,6 @@ from service.problems import documented
 from service.refusals import explain, too_many
 from service.schemas import PredictRequest, PredictResponse
 from service.security import app_client
-from service.telemetry import RECORDING
 from workbench.answers import Answers
 from workbench.instances import InstanceReader, Instances
 from workbench.monitor import ModelMonitor
@@ -161,7 +160,7 @@ class Predict:
             request_id=request_id,
             traceparent=state.get("traceparent", msgspec.UNSET),
         )
-        RECORDING.observe(time.perf_counter() - begun)
+        state["recording_s"] = time.perf_counter() - begun
         return self._encoded(version, asked, said, ids)
 
     def _encoded(self, version: ServedVersion, asked: Instances, said: Answers, ids: list[str]) -> Content:

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from service import gauges
-from service.telemetry import HISTOGRAMS
+from service.notes import HISTOGRAMS
 from workbench import __version__
 from workbench.errors import CorruptVersion
 from workbench.locks import is_held
@@ -125,6 +125,7 @@ class Recorded(Collector):
 def metrics(request: Request) -> Response:
     """Prometheus or OpenMetrics text: counters of all workers together, the window, the last check, what was done."""
     state = request.app.state
+    state.notes.write()
     if not hasattr(state, "recorded"):
         state.recorded = Recorded(state.monitor, state.versions)
     recorded: Recorded = state.recorded

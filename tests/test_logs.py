@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from service.logs import AccessLog
+from service.notes import Notes
 from service.telemetry import Telemetry
 from workbench.logs import JsonLine, TextLine, log_to, printable
 from workbench.metrics_store import MetricsStore
@@ -73,7 +74,7 @@ async def test_a_log_line_and_an_access_line_bear_the_id_of_the_request(written,
 
     headers = [] if told is None else [(b"x-request-id", told)]
     scope = {"type": "http", "method": "GET", "path": "/a\nb", "headers": headers, "client": ("10.0.0.1", 5)}
-    await Telemetry(AccessLog(app), MetricsStore(tmp_path))(scope, None, sent)
+    await Telemetry(AccessLog(app), Notes(MetricsStore(tmp_path)))(scope, None, sent)
     inside, access = written()
     assert inside["request_id"] == access["request_id"] == scope["state"]["request_id"].decode()
     assert (inside["request_id"] == "mine-1") is (told == b"mine-1")

@@ -135,7 +135,9 @@ def test_decisions_are_those_of_the_live_system_on_the_same_events(tmp_path, ste
         running=versions.retraining,
         clock=clock,
     )
-    with TestClient(create_app(live, clock=clock), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
+    with TestClient(
+        create_app(live, clock=clock, note_together_s=0), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         until(lambda: client.get("/ready").status_code == 200)
         waiting = []
         for start, end in backtest_stretches(settings, history):

@@ -115,18 +115,20 @@ def usual(settings: Settings) -> Any:
 def serve(kind: str, root: str, fd: int) -> None:
     import uvicorn
 
+    from service.__main__ import server as worker
+
     settings = load_settings(root)
-    apps = {"ours": ours, "bare": bare, "usual": usual}
-    config = uvicorn.Config(
-        apps[kind](settings),
-        log_level="warning",
-        access_log=False,
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-    )
+    if kind == "ours":
+        serving = worker(ours(settings), settings)
+    else:
+        app = {"bare": bare, "usual": usual}[kind](settings)
+        serving = uvicorn.Server(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, loop="uvloop", http="httptools", server_header=False
+            )
+        )
     with socket.socket(fileno=fd) as listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        serving.run(sockets=[listener])
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Client(TestClient):
 
     def __init__(self, settings, *, host: str = "127.0.0.1"):
         self.settings = settings
-        super().__init__(create_app(settings), base_url="http://127.0.0.1", client=(host, 50_000))
+        super().__init__(create_app(settings, note_together_s=0), base_url="http://127.0.0.1", client=(host, 50_000))
         self.operator = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
 
     def request(self, method, url, **more):

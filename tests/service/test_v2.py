@@ -30,7 +30,9 @@ NUMPY = {"FP64": np.float64, "FP32": np.float32, "INT64": np.int64, "BYTES": obj
 @contextmanager
 def listening(settings):
     """The service on a free port, in a thread; yields its address."""
-    config = uvicorn.Config(create_app(settings), log_level="warning", access_log=False, lifespan="on")
+    config = uvicorn.Config(
+        create_app(settings, note_together_s=0), log_level="warning", access_log=False, lifespan="on"
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
