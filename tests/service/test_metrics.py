@@ -9,8 +9,8 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import gauges
+from service.notes import _prediction, _response
 from service.scrape import VERSIONS_TOLD
-from service.telemetry import _prediction, _response
 from tests.conftest import until
 from tests.service.conftest import Client, start
 from tests.service.test_inference import ROW, predict
