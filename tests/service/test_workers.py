@@ -183,9 +183,9 @@ def test_a_killed_worker_loses_no_acknowledged_prediction_and_no_count(settings,
     until(lambda: workers_told(settings) == {1: "first", 2: "first"} and len(summary(settings)["workers"]) == 2)
     again = ask(settings, asked[0], concurrency=8, requests=50).result()
     assert again.statuses == {200: 50}
-    # What was answered and not yet counted when it died is missing: at most one a connection.
+    # What was answered and not yet counted when it died is missing: a few milliseconds of it.
     most = MetricsStore.of(settings).count()
-    until(lambda: predicted(counters(talk(settings, ("/metrics", None))[1])) >= most - 8)
+    until(lambda: predicted(counters(talk(settings, ("/metrics", None))[1])) >= most - 200)
     for found in (counters(answers[0]) for answers in by_each(settings, ("/metrics", None))):
         assert all(found[name] >= value for name, value in before.items())
         assert predicted(found) <= most
