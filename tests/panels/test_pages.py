@@ -58,6 +58,7 @@ def test_an_installation_opens_on_the_first_notebook_too(settings, tmp_path, mon
     installed = tmp_path / "share"
     shutil.copytree(pages.CHECKOUT / "notebooks", installed / "notebooks")
     monkeypatch.setattr(pages, "CHECKOUT", tmp_path / "site-packages")
+    monkeypatch.setattr(pages, "INSTALLED", tmp_path / "nowhere")
     assert f"--ServerApp.root_dir={settings.root}" in lab_process(settings, "secret")[0]
     monkeypatch.setattr(pages, "INSTALLED", installed)
     argv, _ = lab_process(settings, "secret")
