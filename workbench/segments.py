@@ -128,16 +128,18 @@ class Writer:
         """Write records; of each part, its ids and its time."""
         # Encoded before anybody else has to wait, and before any is written: one that cannot be is an error of all.
         lines = [self._encode(_unstamped(record)) for record in records]
+        # One moment for all: what came together is told together.
+        now = utc_text(self._clock())
         if len(lines) <= AT_ONCE:
-            return [self._stamp_and_write(lines)]
-        return [self._stamp_and_write(lines[start : start + AT_ONCE]) for start in range(0, len(lines), AT_ONCE)]
+            return [self._stamp_and_write(lines, now)]
+        return [self._stamp_and_write(lines[start : start + AT_ONCE], now) for start in range(0, len(lines), AT_ONCE)]
 
-    def _stamp_and_write(self, lines: list[bytes]) -> tuple[list[str], str]:
+    def _stamp_and_write(self, lines: list[bytes], now: str) -> tuple[list[str], str]:
         """Ids and time of lines that have them blank."""
         with self._lock:
             if not self._segment or self._line >= self._rows or self._pid != os.getpid():
                 self._roll()
-            stamp = self._last_stamp = max(utc_text(self._clock()), self._last_stamp)
+            stamp = self._last_stamp = max(now, self._last_stamp)
             names = [f"{self._segment}-{line:07d}" for line in range(self._line, self._line + len(lines))]
             self._line += len(lines)
             stamped = [
