@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.inference import Serving
 from service.layers import PlainRoute
-from service.predict import whole_body
+from service.predict import hang_up, whole_body
 from service.problems import documented
 from service.refusals import PROBLEMS_SHOWN, unreadable
 from service.schemas import FeedbackRequest, FeedbackResponse
@@ -98,9 +98,7 @@ class FeedbackApp:
         feedback_client(Request(scope))
         body = await whole_body(receive)
         if body is None:
-            # Nobody reads this: the client is gone.
-            await send({"type": "http.response.start", "status": 499, "headers": []})
-            await send({"type": "http.response.body"})
+            await hang_up(send)
             return
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(os.cpu_count() or 1)

@@ -85,9 +85,7 @@ class Predict:
         state["version"] = version.id
         body = await whole_body(receive)
         if body is None:
-            # Nobody reads this: the client is gone.
-            await send({"type": "http.response.start", "status": 499, "headers": []})
-            await send({"type": "http.response.body"})
+            await hang_up(send)
             return
         reader = self._reader_of(version)
         if len(body) > BYTES_ON_LOOP:
@@ -186,6 +184,12 @@ def _said(version: ServedVersion, asked: Instances, request_id: str) -> Answers:
         log.exception("request %s: %s failed", request_id, version.id)
         told = f"version {version.id} failed on these instances ({type(error).__name__}); the service's log says why"
         raise HTTPException(500, told, {"X-Model-Version": version.id}) from error
+
+
+async def hang_up(send: Send) -> None:
+    """End a request whose client is gone; nobody reads this."""
+    await send({"type": "http.response.start", "status": 499, "headers": []})
+    await send({"type": "http.response.body"})
 
 
 async def whole_body(receive: Receive) -> bytes | None:

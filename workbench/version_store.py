@@ -281,7 +281,6 @@ class VersionStore:
             The pointer stays as it was.
         """
         self.load(version_id)
-        self.serve(version_id)
         # It may have been pruned since it was loaded.
         still = partial(self.files.hashes, version_id)
         return self.pointer.switch(version_id, by=by, reason=reason, generation=generation, still=still)

@@ -7,6 +7,7 @@ needs beside them is written there. The server listens on 127.0.0.1 with one wor
 own defaults, and ends with this process's group. An ImportError is said on stderr and ends this with 3.
 """
 
+import importlib
 import json
 import os
 import socket
@@ -51,7 +52,8 @@ def vetiver(folder, port):
 
 def mlserver(folder, port):
     """Its runtime for scikit-learn, inputs as a DataFrame."""
-    import mlserver_sklearn  # noqa: F401  whether it is there
+    # Whether it is there is to be known before its server, a process of its own, is started.
+    importlib.import_module("mlserver_sklearn")
 
     write(
         folder / "settings.json",
@@ -64,7 +66,7 @@ def mlserver(folder, port):
 
 def bentoml(folder, port):
     """A service of its kind, whose one method makes a DataFrame and predicts."""
-    import bentoml  # noqa: F401  whether it is there
+    importlib.import_module("bentoml")
 
     (folder / "service.py").write_text(BENTO)
     os.environ.update(BENTOML_DO_NOT_TRACK="True", BENTOML_HOME=str(folder / "bentoml"))
