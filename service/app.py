@@ -31,8 +31,8 @@ from service.v2_infer import infer_routes
 from workbench import kept_inputs
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now
 from workbench.monitor import ModelMonitor
-from workbench.records import utc_now
 from workbench.settings import Settings
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore

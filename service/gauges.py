@@ -13,8 +13,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 
 from workbench.evaluation import Evaluation, FeatureDrift, Traffic
+from workbench.moments import parse_utc
 from workbench.policy import ATTEMPT, LOST, PASSED, ROLLED_BACK, STUCK, WENT_BACK
-from workbench.records import Event, Heartbeat, Pointer, State, parse_utc
+from workbench.records import Event, Heartbeat, Pointer, State
 from workbench.sections import Trigger
 from workbench.settings import Settings
 from workbench.steering import steering

@@ -30,8 +30,9 @@ from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.evaluation import Evaluation
 from workbench.jobs import Jobs
 from workbench.metrics_store import MetricsStore
+from workbench.moments import parse_moment, utc_now
 from workbench.monitor import ModelMonitor
-from workbench.records import Record, parse_moment, utc_now
+from workbench.records import Record
 from workbench.version_store import VersionStore
 
 router = APIRouter(

@@ -15,7 +15,8 @@ from service.notes import Notes
 from service.problems import fail
 from workbench.logs import request_id
 from workbench.metrics_store import MetricsStore
-from workbench.records import Heartbeat, utc_now, utc_text
+from workbench.moments import utc_now, utc_text
+from workbench.records import Heartbeat
 
 log = logging.getLogger("workbench.service")
 FOLLOW_S = 0.5

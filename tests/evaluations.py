@@ -8,8 +8,8 @@ from workbench.evaluation import (
     ServiceResult,
     Traffic,
 )
+from workbench.moments import utc_text
 from workbench.performance_result import EstimateResult, PerformanceResult
-from workbench.records import utc_text
 
 # What each part is in when it is in alarm.
 ALARMS = {

@@ -19,7 +19,8 @@ from workbench.comparison import compare
 from workbench.comparison_result import Comparison
 from workbench.holdout import score
 from workbench.metrics_store import MetricsStore
-from workbench.records import METRICS, Actual, Prediction, utc_text
+from workbench.moments import utc_text
+from workbench.records import METRICS, Actual, Prediction
 from workbench.scores import sample
 from workbench.tenures import stretches
 from workbench.version_store import VersionStore

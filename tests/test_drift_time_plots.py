@@ -12,8 +12,8 @@ from tests.drifting import normal, reference
 from tests.evaluations import evaluation
 from workbench.drift import check
 from workbench.drift_time_plots import SCORES, alarms_over_time, score_over_time
+from workbench.moments import utc_text
 from workbench.plot_style import svg
-from workbench.records import utc_text
 from workbench.sections import DriftSettings
 
 PROFILES = reference({"x": normal(3_000, 0), "y": normal(3_000, 5)})

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.conftest import Clock
 from tests.evaluations import evaluation
 from workbench.live_pointer import LivePointer
+from workbench.moments import parse_utc, utc_text
 from workbench.policy import (
     ATTEMPT,
     GATING,
@@ -29,7 +30,7 @@ from workbench.policy import (
     on_probation,
     standing,
 )
-from workbench.records import Event, parse_utc, utc_text
+from workbench.records import Event
 from workbench.sections import RetrainSettings
 from workbench.steering import steering
 

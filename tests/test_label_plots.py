@@ -7,9 +7,9 @@ import pytest
 
 from tests.qualities import NOON, checked
 from workbench.label_plots import coverage_over_time, delay_curve, estimate_beside_realised
+from workbench.moments import utc_text
 from workbench.performance_result import Labels
 from workbench.plot_style import svg
-from workbench.records import utc_text
 
 
 def check(i=0, coverage=0.9, **estimate):

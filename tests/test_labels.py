@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from workbench.labels import delay_curve, describe, mature_after, mature_until
-from workbench.records import Actual, Prediction, utc_text
+from workbench.moments import utc_text
+from workbench.records import Actual, Prediction
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

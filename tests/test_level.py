@@ -6,8 +6,9 @@ import pytest
 
 from tests.conftest import NOON
 from workbench.level import Level, held_before, not_won_back
+from workbench.moments import utc_text
 from workbench.policy import ATTEMPT, Material, decide
-from workbench.records import Event, Pointer, utc_text
+from workbench.records import Event, Pointer
 from workbench.sections import RetrainSettings
 
 HELD = Level(version="a", metric="mae", value=8.0, error=0.2)

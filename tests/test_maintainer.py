@@ -10,9 +10,10 @@ from workbench.errors import Busy
 from workbench.features import to_rows
 from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now
 from workbench.monitor import ModelMonitor
 from workbench.policy import ATTEMPT
-from workbench.records import Event, Request, utc_now
+from workbench.records import Event, Request
 from workbench.retrainer import ModelRetrainer
 from workbench.version_store import VersionStore
 

@@ -10,8 +10,8 @@ from tests.conftest import trips
 from tests.test_maintainer import Shop
 from workbench.ensemble import answer
 from workbench.features import to_rows
+from workbench.moments import parse_utc, utc_now
 from workbench.policy import ATTEMPT, WENT_BACK
-from workbench.records import parse_utc, utc_now
 from workbench.retrainer import ModelRetrainer
 
 HOURS, STEP = 7 * 24, 4

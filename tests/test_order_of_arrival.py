@@ -11,8 +11,9 @@ from sklearn import metrics as oracle
 
 from tests.conftest import Clock, make_workspace, unloaded
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_text
 from workbench.monitor import ModelMonitor
-from workbench.records import Heartbeat, utc_text
+from workbench.records import Heartbeat
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import load_settings
 from workbench.version_store import VersionStore

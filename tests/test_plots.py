@@ -15,9 +15,10 @@ from workbench.evaluation import (
     ServiceResult,
     Traffic,
 )
+from workbench.moments import utc_text
 from workbench.performance_result import Judged, PerformanceResult
 from workbench.plot_style import ALARM, AMBER, BLUE
-from workbench.records import Event, utc_text
+from workbench.records import Event
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import NOON
 from tests.evaluations import evaluation
+from workbench.moments import utc_text
 from workbench.policy import (
     ATTEMPT,
     GATING,
@@ -19,7 +20,7 @@ from workbench.policy import (
     lost_on_probation,
     standing,
 )
-from workbench.records import Event, Pointer, utc_text
+from workbench.records import Event, Pointer
 from workbench.sections import RetrainSettings
 
 POLICY = RetrainSettings(checks_in_a_row=2, cooldown_s=3600, max_attempts_a_day=3, min_new_rows=100)

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.conftest import NOON
+from workbench.moments import utc_text
 from workbench.probation import Apart, Evidence, apart, judge, lost_share, traffic_of
-from workbench.records import GateVerdict, Request, utc_text
+from workbench.records import GateVerdict, Request
 from workbench.sections import ProbationSettings
 
 RULES = ProbationSettings(rows=500, minutes=60)

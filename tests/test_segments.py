@@ -8,7 +8,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from workbench.records import Event, Prediction, parse_utc
+from workbench.moments import parse_utc
+from workbench.records import Event, Prediction
 from workbench.segments import Writer, order, segment_start
 from workbench.tails import Tail
 

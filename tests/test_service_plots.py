@@ -8,8 +8,9 @@ import pytest
 
 from tests.evaluations import evaluation
 from workbench.evaluation import ServiceResult, Traffic, Worker
+from workbench.moments import utc_text
 from workbench.plot_style import svg
-from workbench.records import Event, utc_text
+from workbench.records import Event
 from workbench.service_plots import service_over_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

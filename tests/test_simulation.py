@@ -15,8 +15,8 @@ from workbench.features import to_rows
 from workbench.history_source import prepare
 from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.moments import parse_utc, utc_text
 from workbench.monitor import ModelMonitor
-from workbench.records import parse_utc, utc_text
 from workbench.retrainer import ModelRetrainer
 from workbench.shared_fits import SharedFits
 from workbench.simulation import BY, FIRST, Simulation, moment, simulated

@@ -12,8 +12,9 @@ from workbench import steering, switching
 from workbench.answers import Answers
 from workbench.ensemble import answer
 from workbench.features import to_rows
+from workbench.moments import utc_now
 from workbench.policy import LOST, PASSED, ROLLED_BACK, STUCK
-from workbench.records import Request, utc_now
+from workbench.records import Request
 from workbench.retrainer import ModelRetrainer
 from workbench.sections import ProbationSettings
 

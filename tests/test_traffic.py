@@ -8,7 +8,8 @@ from scipy import signal, stats
 
 from tests.conftest import NOON
 from workbench.evaluation import ServiceResult
-from workbench.records import Heartbeat, Request, utc_text
+from workbench.moments import utc_text
+from workbench.records import Heartbeat, Request
 from workbench.traffic import summarise, uptime
 from workbench.traffic_words import p95_told
 

@@ -15,8 +15,8 @@ from workbench.ensemble import answer
 from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now
 from workbench.paired import agreement, measure
-from workbench.records import utc_now
 from workbench.retrainer import ModelRetrainer
 from workbench.scores import sample
 from workbench.settings import with_values

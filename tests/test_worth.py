@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from tests.evaluations import evaluation
+from workbench.moments import utc_text
 from workbench.performance_result import Judged, Labels
 from workbench.policy import Material, decide
-from workbench.records import utc_text
 from workbench.sections import RetrainSettings
 from workbench.worth import cost, not_yet
 

@@ -10,7 +10,8 @@ from workbench.ensemble import answer
 from workbench.evaluation import Evaluation, ServiceResult, Traffic
 from workbench.features import align, to_rows
 from workbench.loaded_version import LoadedVersion, Reference
-from workbench.records import Actual, Prediction, utc_text
+from workbench.moments import utc_text
+from workbench.records import Actual, Prediction
 from workbench.settings import Settings
 
 QUIET = ServiceResult(state="ok", sentence="", all=Traffic(requests=0, rows=0))

@@ -18,7 +18,8 @@ from tenacity.nap import sleep_using_event
 
 from workbench.errors import SettingsError
 from workbench.metrics_store import MetricsStore
-from workbench.records import Event, utc_now, utc_text
+from workbench.moments import utc_now, utc_text
+from workbench.records import Event
 from workbench.settings import Settings
 
 log = logging.getLogger("workbench.alerts")

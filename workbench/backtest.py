@@ -31,7 +31,7 @@ from workbench.history_writer import KNOWN_AT
 from workbench.labelled_history import History
 from workbench.libraries import libraries
 from workbench.metrics_store import MetricsStore, first_of_each
-from workbench.records import utc_now, utc_text
+from workbench.moments import utc_now, utc_text
 from workbench.said import OF_CLASSES
 from workbench.settings import Settings
 from workbench.simulation import look_rows

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from workbench.backtest_result import BacktestResult, Course
+from workbench.moments import parse_utc
 from workbench.plot_style import (
     ALARM,
     AMBER,
@@ -28,7 +29,6 @@ from workbench.plot_style import (
     time_axis,
     words,
 )
-from workbench.records import parse_utc
 
 LINES = {"never": (INK, ":"), "always": (AMBER, "--")}
 POLICIES = (BLUE, GREEN, PURPLE, SKY)

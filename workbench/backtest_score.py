@@ -15,7 +15,7 @@ from workbench.backtest_result import BacktestResult, Course, PeriodScore, Recov
 from workbench.courses import Plan, Played
 from workbench.label_words import span
 from workbench.labelled_history import History
-from workbench.records import utc_text
+from workbench.moments import utc_text
 from workbench.recovery import Left, Share, chosen, left_out, recovered, stretches, undominated
 from workbench.row_losses import standard_error
 from workbench.said import Said

@@ -21,9 +21,10 @@ from workbench.evaluation import DriftResult, Evaluation
 from workbench.instances import InstanceReader, Instances
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.moments import utc_text
 from workbench.monitor import ModelMonitor
 from workbench.performance_result import PerformanceResult
-from workbench.records import Pointer, Request, Value, utc_text
+from workbench.records import Pointer, Request, Value
 from workbench.rows import problems
 from workbench.sections import BUDGET
 from workbench.settings import Settings

@@ -10,7 +10,7 @@ from datetime import datetime
 from workbench.comparison_result import Check, Comparison
 from workbench.errors import CorruptVersion
 from workbench.metrics_store import MetricsStore, first_of_each
-from workbench.records import utc_text
+from workbench.moments import utc_text
 from workbench.settings import Settings
 from workbench.tails import Tail
 from workbench.tenures import tenures

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from workbench.evaluation import UNCHECKED, Traffic
+from workbench.moments import parse_utc
 from workbench.performance_result import Score
-from workbench.records import Record, State, parse_utc
+from workbench.records import Record, State
 from workbench.show import Shown
 
 if TYPE_CHECKING:

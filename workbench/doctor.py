@@ -18,7 +18,7 @@ from workbench.errors import SettingsError
 from workbench.findings import TROUBLE, Area, Case, Examination, Finding, Lock, Use, each, listing
 from workbench.jobs import OPEN, Job, alive
 from workbench.leftovers import size
-from workbench.records import utc_now, utc_text
+from workbench.moments import utc_now, utc_text
 from workbench.sections import MonitorSettings
 from workbench.settings import FILE, Settings, find_root, load_settings
 from workbench.tokens import FILE as TOKEN

@@ -12,7 +12,8 @@ import msgspec
 
 from workbench.findings import SHOWN, Case, Finding, each, listing, some
 from workbench.metrics_store import KINDS
-from workbench.records import Heartbeat, Prediction, parse_utc, utc_text
+from workbench.moments import parse_utc, utc_text
+from workbench.records import Heartbeat, Prediction
 from workbench.segments import closed_segment
 
 # Clocks of one machine agree better than this; what is written while it is read is never so far ahead.

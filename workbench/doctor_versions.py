@@ -15,7 +15,8 @@ from workbench.errors import CorruptVersion, UnknownVersion, WorkbenchError
 from workbench.findings import SHOWN, Case, Finding, each, listing, some
 from workbench.leftovers import abandoned, size, unused_snapshots
 from workbench.locks import is_held
-from workbench.records import Metadata, Pointer, Promotion, utc_text
+from workbench.moments import utc_text
+from workbench.records import Metadata, Pointer, Promotion
 from workbench.version_ids import VERSION_ID
 from workbench.version_store import VersionStore
 

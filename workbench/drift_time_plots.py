@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from workbench.evaluation import Evaluation, FeatureDrift
+from workbench.moments import parse_utc
 from workbench.plot_style import ALARM, BLUE, FAINT, INK, blank, clip, margins, styled, time_axis, words
-from workbench.records import ALARMING, State, parse_utc
+from workbench.records import ALARMING, State
 
 __all__ = ["alarms_over_time", "score_over_time"]
 # What a channel's score is, on an axis.

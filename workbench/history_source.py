@@ -20,7 +20,8 @@ from workbench.history_writer import FIRST_MOMENT, HistoryWriter, micros_of, nam
 from workbench.kept_inputs import Keeper, of_settings
 from workbench.labelled_history import History
 from workbench.labels import Curve
-from workbench.records import EARLIEST, Kind
+from workbench.moments import EARLIEST
+from workbench.records import Kind
 from workbench.settings import Settings
 from workbench.training_data import MIN_ROWS, moments, read_source
 

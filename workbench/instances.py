@@ -11,7 +11,8 @@ from typing import Annotated, Any, Generic, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
-from workbench.records import EARLIEST, LARGEST, Kind, Schema, Value
+from workbench.moments import EARLIEST
+from workbench.records import LARGEST, Kind, Schema, Value
 from workbench.rows import moment
 
 INT64 = 2**63

@@ -24,8 +24,9 @@ from workbench.errors import Busy, WorkbenchError
 from workbench.files import replace_whole
 from workbench.material import material
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now, utc_text
 from workbench.policy import ATTEMPT
-from workbench.records import Event, utc_now, utc_text
+from workbench.records import Event
 from workbench.rows import ONE_LINE
 from workbench.settings import Settings, with_choice
 from workbench.version_store import VersionStore

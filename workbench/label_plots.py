@@ -12,9 +12,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
 from workbench.evaluation import Evaluation
+from workbench.moments import parse_utc
 from workbench.performance_result import Labels
 from workbench.plot_style import ALARM, BLUE, GREEN, INK, blank, legend, margins, rows_of, styled, time_axis, words
-from workbench.records import parse_utc
 
 # A unit of at least two of which the last actual took.
 UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))

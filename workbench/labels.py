@@ -13,8 +13,9 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from workbench.label_words import span
+from workbench.moments import parse_utc, utc_text
 from workbench.performance_result import Labels
-from workbench.records import Actual, Prediction, parse_utc, utc_text
+from workbench.records import Actual, Prediction
 
 CURVE = 20
 NEWEST = 20_000

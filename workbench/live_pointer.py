@@ -14,7 +14,8 @@ import msgspec
 
 from workbench.errors import Busy, CorruptVersion
 from workbench.files import replace_whole
-from workbench.records import Pointer, Promotion, utc_now, utc_text
+from workbench.moments import utc_now, utc_text
+from workbench.records import Pointer, Promotion
 
 
 class LivePointer:

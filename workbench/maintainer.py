@@ -17,9 +17,10 @@ from workbench.errors import Busy, CorruptVersion, UnknownVersion, WorkbenchErro
 from workbench.evaluation import Evaluation
 from workbench.loaded_version import LoadedVersion, Reference
 from workbench.material import material
+from workbench.moments import utc_now
 from workbench.monitor import ModelMonitor
 from workbench.policy import LOST, PASSED, STUCK, decide, lost_on_probation, on_probation
-from workbench.records import Decision, Event, Pointer, utc_now
+from workbench.records import Decision, Event, Pointer
 from workbench.settings import Settings
 from workbench.steering import steering
 from workbench.traffic import PREDICTING

@@ -17,6 +17,7 @@ from workbench import pruning
 from workbench.brief_checks import briefly, from_the_end
 from workbench.evaluation import Evaluation
 from workbench.line_counts import LineCount
+from workbench.moments import utc_now
 from workbench.records import (
     Actual,
     Answer,
@@ -29,7 +30,6 @@ from workbench.records import (
     Refused,
     Request,
     Stamp,
-    utc_now,
 )
 from workbench.scores import label_text
 from workbench.segments import Writer, order

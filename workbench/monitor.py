@@ -24,19 +24,8 @@ from workbench.instances import Instances
 from workbench.label_index import Fate, LabelIndex
 from workbench.loaded_version import Reference
 from workbench.metrics_store import MetricsStore, conflicting, first_of_each
-from workbench.records import (
-    EARLIEST,
-    Actual,
-    Event,
-    Label,
-    Prediction,
-    Refused,
-    Schema,
-    Value,
-    parse_utc,
-    utc_now,
-    utc_text,
-)
+from workbench.moments import EARLIEST, parse_utc, utc_now, utc_text
+from workbench.records import Actual, Event, Label, Prediction, Refused, Schema, Value
 from workbench.rows import event_time
 from workbench.settings import Settings
 from workbench.steering import steering

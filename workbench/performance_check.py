@@ -15,9 +15,10 @@ import pandas as pd
 
 from workbench import labels, performance, performance_words
 from workbench.holdout import Holdout, by_segment, score
+from workbench.moments import utc_text
 from workbench.performance import Rules
 from workbench.performance_result import WORSE, Judged, Labels, PerformanceResult, Score, decide
-from workbench.records import METRICS, Actual, Metadata, Prediction, utc_text
+from workbench.records import METRICS, Actual, Metadata, Prediction
 from workbench.scores import Sample, sample
 from workbench.settings import Settings
 

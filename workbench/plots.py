@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workbench.evaluation import Evaluation
+from workbench.moments import parse_utc
 from workbench.plot_style import (
     ALARM,
     AMBER,
@@ -37,7 +38,7 @@ from workbench.plot_style import (
     time_axis,
     words,
 )
-from workbench.records import Event, parse_utc
+from workbench.records import Event
 from workbench.scores import higher_is_better
 
 __all__ = ["MARKS", "error_over_time", "svg"]

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from workbench.evaluation import Evaluation
-from workbench.records import Decision, Event, Phase, Pointer, parse_utc, utc_text
+from workbench.moments import parse_utc, utc_text
+from workbench.records import Decision, Event, Phase, Pointer
 from workbench.sections import RetrainSettings
 from workbench.worth import not_yet
 

@@ -5,13 +5,11 @@ Times are UTC text with microseconds and `Z`, so that they sort as they read; du
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from workbench.compilation import Compilation
-from workbench.errors import DataError
 from workbench.show import Shown
 
 if TYPE_CHECKING:
@@ -28,55 +26,10 @@ Label = float | int | bool | str
 FORMAT = 1
 # Members work in float32, which ends at 3e38; scaling must not carry a value beyond it.
 LARGEST = 1e30
-EARLIEST = "1900-01-01T00:00:00.000000Z"
 METRICS: dict[Task, tuple[str, ...]] = {
     "regression": ("mse", "rmse", "mae", "r2", "bias"),
     "classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"),
 }
-
-
-def utc_text(moment: datetime) -> str:
-    """A moment as stored text; a moment without a zone is taken as UTC.
-
-    >>> utc_text(datetime(2013, 3, 1, 5, 45))
-    '2013-03-01T05:45:00.000000Z'
-    """
-    if moment.tzinfo is not UTC:
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if moment.microsecond:
-        # A tenth of what isoformat takes; it leaves out microseconds that are 0.
-        return str(msgspec.to_builtins(moment))
-    # Not strftime: it leaves years before 1000 unpadded on some systems.
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def parse_utc(text: str) -> datetime:
-    """The moment a stored or an incoming ISO 8601 text names; the inverse of `utc_text`.
-
-    >>> parse_utc("2013-03-01T05:45:00.000000Z") == parse_utc("2013-03-01 00:45:00-05:00")
-    True
-    """
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def parse_moment(text: str, what: str) -> datetime:
-    """As `parse_utc`, for what a person typed.
-
-    Raises
-    ------
-    DataError
-        Naming what was found, and the form that is read.
-    """
-    try:
-        return parse_utc(text)
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{what} = {text[:80]!r} is no moment; write it like 2026-01-31T10:42:00Z") from error
-
-
-def utc_now() -> datetime:
-    """The clock everything uses unless it is given another one."""
-    return datetime.now(UTC)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

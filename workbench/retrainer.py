@@ -28,9 +28,10 @@ from workbench.libraries import libraries
 from workbench.loaded_version import LoadedVersion
 from workbench.material import material
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now, utc_text
 from workbench.policy import ATTEMPT, GATING
 from workbench.publishing import held_out, out_of_fold, publish
-from workbench.records import Metadata, Schema, TrainingData, utc_now, utc_text
+from workbench.records import Metadata, Schema, TrainingData
 from workbench.scores import values
 from workbench.selection import Selection, select
 from workbench.settings import Settings

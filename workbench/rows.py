@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.records import EARLIEST, LARGEST, Kind, Schema, parse_utc, utc_text
+from workbench.moments import EARLIEST, parse_utc, utc_text
+from workbench.records import LARGEST, Kind, Schema
 
 # In the place of a value that a row does not have at all; it fits no kind.
 NOTHING = object()

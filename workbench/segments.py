@@ -21,7 +21,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from workbench.files import sync
-from workbench.records import Record, utc_now, utc_text
+from workbench.moments import utc_now, utc_text
+from workbench.records import Record
 
 R = TypeVar("R", bound=Record)
 KEPT_IN_MEMORY = 10_000

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from workbench.evaluation import Evaluation, Traffic
+from workbench.moments import parse_utc
 from workbench.plot_style import (
     ALARM,
     AMBER,
@@ -28,7 +29,7 @@ from workbench.plot_style import (
     time_axis,
     words,
 )
-from workbench.records import Event, parse_utc
+from workbench.records import Event
 
 __all__ = ["service_over_time"]
 # kind of event: shape, colour, words; those of the same words share a place in the legend.

@@ -12,8 +12,9 @@ from workbench.comparison import compare
 from workbench.differences import differences
 from workbench.errors import DataError
 from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.moments import utc_text
 from workbench.paired import agreement
-from workbench.records import Metadata, utc_text
+from workbench.records import Metadata
 from workbench.settings import Settings
 from workbench.version_store import VersionStore
 from workbench.whatif_result import SameInputs, Side, SideBySide

@@ -26,8 +26,9 @@ from workbench.labelled_history import NEVER, History
 from workbench.loaded_version import LoadedVersion
 from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_text
 from workbench.monitor import ModelMonitor
-from workbench.records import Actual, Decision, Prediction, Schema, utc_text
+from workbench.records import Actual, Decision, Prediction, Schema
 from workbench.retrainer import ModelRetrainer
 from workbench.said import Said
 from workbench.settings import Settings

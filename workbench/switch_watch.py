@@ -19,8 +19,9 @@ from workbench.evaluation import Traffic
 from workbench.features import comparable, to_rows
 from workbench.loaded_version import LoadedVersion
 from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.moments import parse_utc
 from workbench.probation import Apart, Evidence, Probation
-from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, Value, parse_utc
+from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, Value
 from workbench.scores import values
 from workbench.settings import Settings
 from workbench.traffic import PREDICTING

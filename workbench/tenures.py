@@ -16,8 +16,9 @@ from workbench import labels, traffic
 from workbench.comparison_result import Check, DriftThen, Tenure, seconds, stretches
 from workbench.evaluation import Traffic
 from workbench.holdout import score
+from workbench.moments import utc_text
 from workbench.performance_check import names
-from workbench.records import ALARMING, Actual, Metadata, Prediction, Request, Task, utc_text
+from workbench.records import ALARMING, Actual, Metadata, Prediction, Request, Task
 from workbench.scores import Sample, sample
 from workbench.settings import Settings
 

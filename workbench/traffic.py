@@ -16,7 +16,8 @@ import numpy as np
 
 from workbench.autocorrelation import dependence
 from workbench.evaluation import ServiceResult, Traffic, Uptime, Worker
-from workbench.records import Heartbeat, Request, State, parse_utc
+from workbench.moments import parse_utc
+from workbench.records import Heartbeat, Request, State
 from workbench.traffic_words import failures_told, mean_told, p95_told
 
 PREDICT = "/predict"
@@ -261,7 +262,7 @@ def uptime(beats: Sequence[Heartbeat], now: datetime, before: Uptime | None = No
     A gap between heartbeats counts as up as long as it is no longer than three beats.
 
     >>> from datetime import UTC, timedelta
-    >>> from workbench.records import utc_text
+    >>> from workbench.moments import utc_text
     >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     >>> def beat(s):
     ...     return Heartbeat(recorded_at=utc_text(noon + timedelta(seconds=s)), worker=1, started_at=utc_text(noon),

@@ -18,7 +18,8 @@ from workbench.features import align, infer_schema
 from workbench.functions import import_function
 from workbench.kept_inputs import Keeper, asked_kinds, of_settings
 from workbench.metrics_store import MetricsStore, join
-from workbench.records import Block, Schema, utc_text
+from workbench.moments import utc_text
+from workbench.records import Block, Schema
 from workbench.scores import label_text
 from workbench.sections import ModelSettings
 from workbench.settings import Settings

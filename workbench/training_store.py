@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from workbench.errors import CorruptVersion
 from workbench.files import sha256, sync
-from workbench.records import Actual, Label, Prediction, Value, utc_now
+from workbench.moments import utc_now
+from workbench.records import Actual, Label, Prediction, Value
 
 
 class TrainingStore:

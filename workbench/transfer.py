@@ -24,7 +24,7 @@ from workbench.errors import Busy, CorruptVersion, SettingsError, UnknownVersion
 from workbench.jobs import OPEN, Jobs
 from workbench.leftovers import size
 from workbench.metrics_store import MetricsStore
-from workbench.records import utc_now, utc_text
+from workbench.moments import utc_now, utc_text
 from workbench.settings import Settings
 from workbench.tokens import HASH_KEY_FILE
 from workbench.version_store import VersionStore

@@ -24,7 +24,8 @@ from workbench.files import replace_whole, sha256, sync
 from workbench.golden import Golden
 from workbench.live_pointer import LivePointer
 from workbench.loaded_version import LoadedVersion, Reference
-from workbench.records import Metadata, Pointer, Promotion, utc_now
+from workbench.moments import utc_now
+from workbench.records import Metadata, Pointer, Promotion
 from workbench.served_version import ServedVersion
 from workbench.version_files import VersionFiles
 from workbench.version_ids import VERSION_ID, check_id, taken, was_taken

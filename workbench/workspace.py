@@ -12,7 +12,8 @@ from workbench.bars import AT_ONCE_S, Bar
 from workbench.errors import UnknownVersion, WorkbenchError
 from workbench.jobs import OPEN, Job, Jobs
 from workbench.metrics_store import MetricsStore
-from workbench.records import Promotion, utc_now
+from workbench.moments import utc_now
+from workbench.records import Promotion
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 

@@ -25,7 +25,7 @@ from workbench.demo import traffic
 from workbench.features import align, to_rows
 from workbench.jobs import OPEN, Jobs
 from workbench.metrics_store import MetricsStore
-from workbench.records import utc_now
+from workbench.moments import utc_now
 from workbench.settings import Settings
 from workbench.version_store import VersionStore
 

@@ -26,7 +26,7 @@ from tests.conftest import Clock
 from workbench import demo
 from workbench.cli.pages import voila_process
 from workbench.metrics_store import MetricsStore
-from workbench.records import utc_now
+from workbench.moments import utc_now
 from workbench.settings import Settings, load_settings
 from workbench.workspace import Workbench
 

@@ -33,7 +33,7 @@ from tests.benchmarks.tables import Table
 from tests.processes import demo_workspace, free_port, run, serving
 from workbench import demo, machine
 from workbench.features import align, to_rows
-from workbench.records import utc_now
+from workbench.moments import utc_now
 from workbench.settings import Settings
 from workbench.version_store import VersionStore
 

@@ -21,7 +21,7 @@ from tests.benchmarks.switching import small_workspace
 from tests.benchmarks.tables import Table
 from tests.processes import ROOT, demo_workspace, run
 from workbench import machine
-from workbench.records import utc_now
+from workbench.moments import utc_now
 from workbench.settings import Settings
 
 IMPORT = "import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"

@@ -30,7 +30,8 @@ from workbench import demo, machine
 from workbench.ensemble import answer
 from workbench.features import align, to_rows
 from workbench.metrics_store import MetricsStore
-from workbench.records import Label, utc_now
+from workbench.moments import utc_now
+from workbench.records import Label
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
 from workbench.switching import activate, rollback

@@ -25,8 +25,9 @@ from workbench.cli.pages import voila_process
 from workbench.ensemble import answer
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now, utc_text
 from workbench.monitor import ModelMonitor
-from workbench.records import Event, Heartbeat, Request, utc_now, utc_text
+from workbench.records import Event, Heartbeat, Request
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
 from workbench.tokens import maintenance_token

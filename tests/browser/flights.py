@@ -12,8 +12,9 @@ from workbench.ensemble import answer
 from workbench.features import to_rows
 from workbench.maintainer import Maintainer
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now, utc_text
 from workbench.monitor import ModelMonitor
-from workbench.records import Heartbeat, Request, utc_now, utc_text
+from workbench.records import Heartbeat, Request
 from workbench.retrainer import ModelRetrainer
 from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from workbench.records import Prediction, utc_text
+from workbench.moments import utc_text
+from workbench.records import Prediction
 from workbench.tokens import maintenance_token
 from workbench.workspace import Workbench
 

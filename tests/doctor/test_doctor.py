@@ -21,7 +21,7 @@ from tests.test_housekeeping import HOLD
 from workbench import doctor, locks
 from workbench.doctor import examine
 from workbench.jobs import Job, Jobs
-from workbench.records import utc_now, utc_text
+from workbench.moments import utc_now, utc_text
 from workbench.workspace import Workbench
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.doctor.conftest import ROW, found, only, prediction, segment, write
-from workbench.records import Heartbeat, utc_now, utc_text
+from workbench.moments import utc_now, utc_text
+from workbench.records import Heartbeat
 
 
 def test_while_it_records_a_workspace_is_healthy_too(wb):

@@ -8,10 +8,11 @@ import pytest
 
 from tests.evaluations import evaluation
 from workbench.evaluation import DataResult, DriftResult, FeatureDrift, Impact, ModelView
+from workbench.moments import utc_text
 from workbench.panels.drift import Drift
 from workbench.panels.state_line import state_of
 from workbench.panels.view import View
-from workbench.records import Pointer, utc_text
+from workbench.records import Pointer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

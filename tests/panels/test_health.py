@@ -10,9 +10,10 @@ import pytest
 from tests.evaluations import evaluation
 from workbench import Workbench
 from workbench.evaluation import ServiceResult, Traffic, Uptime, Worker
+from workbench.moments import utc_text
 from workbench.panels.health import SPANS, Health, within
 from workbench.panels.view import View
-from workbench.records import Event, utc_text
+from workbench.records import Event
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PLENTY = Traffic(

@@ -8,12 +8,13 @@ import pytest
 from tests.evaluations import evaluation
 from tests.qualities import NOON, checked, score
 from workbench import Workbench
+from workbench.moments import utc_text
 from workbench.monitor import ModelMonitor
 from workbench.panels.answered import Answered
 from workbench.panels.performance import Performance
 from workbench.panels.performance_looks import LOOKS
 from workbench.panels.view import View
-from workbench.records import Actual, Answer, Pointer, utc_text
+from workbench.records import Actual, Answer, Pointer
 from workbench.sections import PerformanceSettings
 
 WRONG, GROUPS, COMING, WITHOUT = LOOKS

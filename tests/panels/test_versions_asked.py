@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import until
 from workbench.metrics_store import MetricsStore
+from workbench.moments import utc_now
 from workbench.panels import sides
 from workbench.panels.asking import AskWhatIf, Compare
 from workbench.panels.base import markup
@@ -15,7 +16,6 @@ from workbench.panels.desk import Desk
 from workbench.panels.lock import Lock
 from workbench.panels.page import Page
 from workbench.panels.versions import Versions
-from workbench.records import utc_now
 from workbench.side_by_side import side_by_side
 from workbench.version_store import VersionStore
 from workbench.whatif import whatif

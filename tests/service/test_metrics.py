@@ -17,7 +17,8 @@ from tests.service.test_inference import ROW, predict
 from tests.service.test_maintenance import ask, traffic
 from tests.service.test_v2 import INFER, body
 from workbench.metrics_store import MetricsStore
-from workbench.records import Event, Heartbeat, utc_text
+from workbench.moments import utc_text
+from workbench.records import Event, Heartbeat
 from workbench.settings import load_settings
 from workbench.version_store import VersionStore
 

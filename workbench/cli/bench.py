@@ -42,7 +42,7 @@ def bench(
     from workbench import bench as room
     from workbench import machine
     from workbench.metrics_store import MetricsStore
-    from workbench.records import utc_now
+    from workbench.moments import utc_now
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 

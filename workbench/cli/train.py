@@ -105,7 +105,7 @@ class _Reporter:
         import psutil
 
         from workbench.jobs import Job
-        from workbench.records import utc_now, utc_text
+        from workbench.moments import utc_now, utc_text
 
         self._jobs = jobs
         self._begun = time.monotonic()

@@ -17,7 +17,7 @@ from workbench.cli.supervisor import Child, Supervisor, check_port
 from workbench.cli.versions import print_comparison
 from workbench.errors import WorkbenchError
 from workbench.exposure import check_exposure, private, reachable, service_url, trust
-from workbench.records import utc_now
+from workbench.moments import utc_now
 
 if TYPE_CHECKING:
     import ssl

@@ -25,7 +25,7 @@ def versions(
     as_json: Json = False,
 ) -> None:
     """List the versions, oldest first: which is live, why each was made, what the gate said."""
-    from workbench.records import parse_moment
+    from workbench.moments import parse_moment
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 
@@ -77,7 +77,7 @@ def compare(
     Of two versions: where they differ, and what both say to the same recorded inputs.
     """
     from workbench.metrics_store import MetricsStore
-    from workbench.records import utc_now
+    from workbench.moments import utc_now
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 

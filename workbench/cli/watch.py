@@ -34,8 +34,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     """The live version, the service, the last evaluation, the last decision, what happened lately; works offline."""
     from workbench.jobs import Jobs
     from workbench.metrics_store import MetricsStore
+    from workbench.moments import utc_now
     from workbench.monitor import ModelMonitor
-    from workbench.records import utc_now
     from workbench.settings import load_settings
     from workbench.steering import stand
     from workbench.traffic_words import failures_told, mean_told, p95_told
@@ -136,8 +136,8 @@ def report(
     out: Annotated[str, typer.Option("--out", help="The file.")] = "report.html",
 ) -> None:
     """Write one HTML page that can be mailed: state, performance, drift, service, versions, decisions."""
+    from workbench.moments import utc_now
     from workbench.panels.report import write
-    from workbench.records import utc_now
     from workbench.settings import load_settings
 
     path = write(load_settings(context.obj), out, utc_now())

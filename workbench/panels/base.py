@@ -14,8 +14,9 @@ import ipywidgets as W
 import traitlets as t
 
 from workbench.errors import WorkbenchError
+from workbench.moments import utc_now
 from workbench.panels.view import View
-from workbench.records import ALARMING, State, utc_now
+from workbench.records import ALARMING, State
 from workbench.show.sheet import STATES
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import Any
 import ipywidgets as W
 
 from workbench.evaluation import Evaluation
+from workbench.moments import parse_utc, utc_text
 from workbench.panels.base import Panel, full_width, row, tag
 from workbench.panels.desk import Desk
 from workbench.panels.health_tables import versions, workers
 from workbench.panels.sparks import POINTS, card
 from workbench.panels.view import View
 from workbench.plot_style import svg
-from workbench.records import parse_utc, utc_text
 from workbench.service_plots import service_over_time
 from workbench.show.sheet import clock
 

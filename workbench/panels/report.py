@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.files import replace_whole
+from workbench.moments import utc_text
 from workbench.panels.base import STYLE, Markup, Panel, heading, tag
 from workbench.panels.drift import Drift
 from workbench.panels.events import Events
@@ -16,7 +17,6 @@ from workbench.panels.performance import Performance
 from workbench.panels.state_line import state_of
 from workbench.panels.versions import Versions
 from workbench.panels.view import Reader, View
-from workbench.records import utc_text
 from workbench.settings import Settings
 from workbench.show.sheet import clock
 
