@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
-from pydantic import BaseModel
 
 from tests.benchmarks.load import generate
 from tests.benchmarks.tables import Table
@@ -51,12 +50,6 @@ members = ["linear"]
 """
 
 
-class Body(BaseModel):
-    """What the usual app takes."""
-
-    instances: list[dict[str, float | str | None]]
-
-
 def workspace(folder: Path) -> Settings:
     """One with a live version over ten numbers."""
     rng = np.random.default_rng(0)
@@ -71,64 +64,6 @@ def workspace(folder: Path) -> Settings:
     ModelRetrainer(settings, VersionStore(settings.versions_dir), store).retrain("first", promote="always")
     store.close()
     return settings
-
-
-def ours(settings: Settings) -> Any:
-    from service.app import create_app
-
-    return create_app(settings)
-
-
-def bare(settings: Settings) -> Any:
-    """A constant, whatever is asked."""
-    from fastapi import FastAPI
-
-    app = FastAPI()
-
-    @app.post("/predict")
-    async def predict() -> dict[str, Any]:
-        return {
-            "predictions": [1.2345678901234567],
-            "prediction_ids": ["20261122T001500123456Z-42-a1b2c3-0000007"],
-            "model_version": "first",
-        }
-
-    return app
-
-
-def usual(settings: Settings) -> Any:
-    """What most write: a pydantic body, a DataFrame, `pipeline.predict`."""
-    from fastapi import FastAPI
-
-    pipeline = VersionStore(settings.versions_dir).load("first").estimator
-
-    app = FastAPI()
-
-    @app.post("/predict")
-    async def predict(body: Body) -> dict[str, Any]:
-        frame = pd.DataFrame(body.instances)
-        return {"predictions": pipeline.predict(frame).tolist(), "model_version": "first"}
-
-    return app
-
-
-def serve(kind: str, root: str, fd: int) -> None:
-    import uvicorn
-
-    from service.__main__ import server as worker
-
-    settings = load_settings(root)
-    if kind == "ours":
-        serving = worker(ours(settings), settings)
-    else:
-        app = {"bare": bare, "usual": usual}[kind](settings)
-        serving = uvicorn.Server(
-            uvicorn.Config(
-                app, log_level="warning", access_log=False, loop="uvloop", http="httptools", server_header=False
-            )
-        )
-    with socket.socket(fileno=fd) as listener:
-        serving.run(sockets=[listener])
 
 
 @dataclass(frozen=True)
@@ -161,8 +96,8 @@ class Told:
 def server(kind: str, settings: Settings, first: bytes | None = None) -> Iterator[Server]:
     """A worker process until the block ends."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        command = [sys.executable, "-m", "tests.benchmarks.request_path", "--serve", kind]
-        command += ["--root", str(settings.root), "--fd", str(listener.fileno())]
+        command = [sys.executable, "-m", "tests.benchmarks.request_apps", kind]
+        command += [str(settings.root), str(listener.fileno())]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()])
         try:
             address = listener.getsockname()
@@ -317,13 +252,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--only", choices=list(TABLES))
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--root", help=argparse.SUPPRESS)
-    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.serve:
-        serve(asked.serve, asked.root, asked.fd)
-        return
     with tempfile.TemporaryDirectory() as folder:
         settings = workspace(Path(folder) / "ws")
         for name, table in TABLES.items():
