@@ -57,6 +57,7 @@ def test_bad_versions_are_rolled_back_by_themselves_and_fail_no_request_but_thei
         for how in ("throws", "slow", "nonsense"):
             run(settings.root, "activate", how, "--reason=drill")
             until(lambda: versions.live_id() == "good", timeout_s=60)
+            until(lambda: traffic.answers[-1] == (200, "good"), timeout_s=10)
             before = len(traffic.answers)
             until(lambda before=before: len(traffic.answers) > before + 60, timeout_s=60)
         traffic.stop.set()
