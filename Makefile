@@ -7,7 +7,7 @@ ROOT ?= .
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo up test check lint notebooks benchmarks lock pictures clean
+.PHONY: help setup demo up test check lint notebooks benchmarks faults lock pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -66,6 +66,9 @@ benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, se
 	@$(BIN)/python -m tests.benchmarks.peers_serving
 	@$(BIN)/python -m tests.benchmarks.page_cost
 	@$(BIN)/python -m tests.benchmarks.notebook_mutations
+
+faults: setup ## break everything on purpose, the long form; prints a table of what was lost and wrong (FAULTS: rooms)
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
