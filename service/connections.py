@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.refused import refusal, refusal_bytes
+from service.whole_answers import CommonHead, WholeAnswer
 from workbench.sections import ServiceSettings
 
 # A body in chunks is longer on the wire than what it says; so much longer nobody needs.
@@ -28,13 +29,14 @@ LATE: dict[str, str] = {
 
 def connections(limits: ServiceSettings) -> type[Connection]:
     """The protocol of a server with these limits."""
-    return type("Connection", (Connection,), {"limits": limits})
+    return type("Connection", (Connection,), {"limits": limits, "common": CommonHead()})
 
 
 class Connection(HttpToolsProtocol):
     """As uvicorn's, and ended where it is slow: 408, or without a word where there is nobody to tell."""
 
     limits: ClassVar[ServiceSettings]
+    common: ClassVar[CommonHead]
 
     # What is under way of the request that is being read; its number on this connection; its bytes so far, those that
     # came last, and whether these hold another request before it.
@@ -139,7 +141,7 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # Of requests that came together, `cycle` is the last, and this one is answered.
         self._answered = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, WholeAnswer(app, cycle, self.common))
 
     def _hang_up(self) -> None:
         """Whoever answers, or waits for the rest of a body, learns that nobody is there any more."""

@@ -5,9 +5,9 @@ Both are the client's if they are harmless; https://www.w3.org/TR/trace-context 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
+from random import getrandbits
 from typing import Any
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
@@ -39,7 +39,7 @@ def name(headers: Iterable[tuple[bytes, bytes]], state: dict[str, Any]) -> list[
             elif request_id is None and REQUEST_ID.fullmatch(value):
                 request_id = value
     if request_id is None:
-        request_id = os.urandom(16).hex().encode()
+        request_id = b"%032x" % getrandbits(128)
     state["request_id"] = request_id
     told = [(b"x-request-id", request_id)]
     if parents is not None:

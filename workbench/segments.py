@@ -120,8 +120,9 @@ class Writer:
 
     def put(self, records: Iterable[Record]) -> list[str]:
         """As `append`, for who needs no more than the ids."""
-        (names, _), *more = self._in_parts(records)
-        for part, _ in more:
+        parts = self._in_parts(records)
+        names = parts[0][0]
+        for part, _ in parts[1:]:
             names += part
         return names
 
@@ -140,13 +141,13 @@ class Writer:
         with self._lock:
             if not self._segment or self._line >= self._rows or self._pid != os.getpid():
                 self._roll()
-            stamp = self._last_stamp = max(now, self._last_stamp)
-            names = [f"{self._segment}-{line:07d}" for line in range(self._line, self._line + len(lines))]
-            self._line += len(lines)
-            stamped = [
-                line.replace(BLANK, f'"id":"{name}","recorded_at":"{stamp}"'.encode(), 1) + b"\n"
-                for line, name in zip(lines, names, strict=True)
-            ]
+            segment, stamp = self._segment, max(now, self._last_stamp)
+            names, stamped = [], []
+            for number, line in enumerate(lines, self._line):
+                name = f"{segment}-{number:07d}"
+                names.append(name)
+                stamped.append(line.replace(BLANK, f'"id":"{name}","recorded_at":"{stamp}"'.encode(), 1) + b"\n")
+            self._line, self._last_stamp = self._line + len(lines), stamp
             if self._waiting:
                 self._waiting.extend(stamped)
                 self._write_waiting()
