@@ -134,28 +134,20 @@ class Follower(Generic[R]):
 
     def _last_records(self, name: str, size: int, count: int) -> tuple[list[R], int]:
         """The last `count` records of a segment and the offset behind its last whole line."""
-        end = self._end(name, size)
+        end, lines = self._lines_from_end(name, size)
         # Damaged lines do not count: they are gone before the records are counted.
-        found = self._decode(self._lines_from_end(name, end))
+        found = self._decode(lines)
         each = self._backwards() if self._backwards else None
         return list(islice(map(each, found) if each else found, count))[::-1], end
 
-    def _end(self, name: str, size: int) -> int:
-        """The offset behind the last whole line."""
-        for start, data in self._backwards_from(name, size):
+    def _lines_from_end(self, name: str, size: int) -> tuple[int, Iterator[bytes]]:
+        """The offset behind the last whole line, and the lines up to there, the last first."""
+        pieces = self._backwards_from(name, size)
+        for start, data in pieces:
             at = data.rfind(b"\n")
             if at >= 0:
-                return start + at + 1
-        return 0
-
-    def _lines_from_end(self, name: str, end: int) -> Iterator[bytes]:
-        """The whole lines up to there, the last first; no more than a chunk of them is in memory."""
-        rest = b""
-        for _, data in self._backwards_from(name, end - 1):
-            rest, *lines = (data + rest).split(b"\n")
-            yield from reversed(lines)
-        if end > 0:
-            yield rest
+                return start + at + 1, _split(data[:at], pieces)
+        return 0, iter(())
 
     def _backwards_from(self, name: str, end: int) -> Iterator[tuple[int, bytes]]:
         """What a file has before an offset, piece by piece from there, each with its own offset."""
@@ -188,6 +180,16 @@ class Follower(Generic[R]):
                 wanted = isinstance(record, self._only)
                 if wanted:
                     yield record
+
+
+def _split(last: bytes, pieces: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    """The lines of a piece and those before it, the last first; no more than a piece of them is in memory."""
+    begun, *lines = last.split(b"\n")
+    yield from reversed(lines)
+    for _, data in pieces:
+        begun, *lines = (data + begun).split(b"\n")
+        yield from reversed(lines)
+    yield begun
 
 
 @dataclass(frozen=True)

@@ -218,22 +218,25 @@ def newest(settings: Settings, rounds: int, seconds: float) -> Table:
         for _ in range(200):
             store.put(Prediction, repeat(record, 5_000))
         store.close()
-        taken = []
+        ours, theirs = [], []
         for _ in range(rounds):
             begun = time.perf_counter()
             found = MetricsStore(folder).last(wanted)
-            read = time.perf_counter()
+            ours.append(time.perf_counter() - begun)
+        # Not in turn: a million dicts take seconds, and leave neither cache nor heap to whoever comes next.
+        for _ in range(3):
+            begun = time.perf_counter()
             naive = [json.loads(line) for line in lines_of(Path(folder) / "predictions")][-wanted:]
-            taken.append((read - begun, time.perf_counter() - read))
+            theirs.append(time.perf_counter() - begun)
             assert [p.id for p in found] == [line["id"] for line in naive]
     return Table(
         "The last 1,000 of a million",
-        f"Milliseconds of a fresh reader, beside reading and parsing every line: medians of {rounds} rounds.",
+        f"Milliseconds of a fresh reader, beside reading and parsing every line: medians of {rounds} rounds, and of 3.",
         ("", "ms"),
         [
-            ("the store's reader", f"{median(a for a, _ in taken) * 1e3:.1f}"),
-            ("every line", f"{median(b for _, b in taken) * 1e3:,.0f}"),
-            ("ratio", f"{median(b / a for a, b in taken):,.0f}"),
+            ("the store's reader", f"{median(ours) * 1e3:.1f}"),
+            ("every line", f"{median(theirs) * 1e3:,.0f}"),
+            ("ratio", f"{median(theirs) / median(ours):,.0f}"),
         ],
     )
 
