@@ -72,6 +72,8 @@ class WholeAnswer:
         cycle, headers, body = self._cycle, head.get("headers", ()), rest.get("body", b"")
         if rest.get("more_body", False) or not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused:
             return False
+        if cycle.scope["method"] == "HEAD":
+            return False
         length = False
         for name, value in headers:
             # What is left to understand, or to refuse.

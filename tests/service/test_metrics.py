@@ -9,7 +9,8 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import gauges
-from service.notes import _prediction, _response
+from service.histograms import Histogram
+from service.notes import SECONDS, _prediction, _response
 from service.scrape import VERSIONS_TOLD
 from tests.conftest import until
 from tests.service.conftest import Client, start
@@ -79,6 +80,20 @@ def test_names_have_one_prefix_and_end_in_their_unit_or_kind(checked):
             assert {s.name for s in family.samples} <= {f"{family.name}_total", f"{family.name}_created"}
         if family.type == "histogram":
             assert family.name.endswith(("_seconds", "_predictions"))
+
+
+def test_many_values_at_once_are_counted_as_one_by_one():
+    values = [*SECONDS, *np.random.default_rng(0).lognormal(-4, 3, 500), 0.0, 1e9]
+    one_by_one, at_once = (Histogram("seen", "Values.", ["kind"], buckets=SECONDS, registry=None) for _ in range(2))
+    for value in values:
+        one_by_one.labels("a").observe(value)
+    at_once.labels("a").observe_all(values[:100])
+    at_once.labels("a").observe_all(values[100:])
+    told = [
+        {(s.name, *s.labels.items()): s.value for s in each.collect()[0].samples if not s.name.endswith("_created")}
+        for each in (one_by_one, at_once)
+    ]
+    assert told[0] == pytest.approx(told[1])
 
 
 def test_requests_and_predictions_are_counted_by_version_and_status(client):
