@@ -141,17 +141,17 @@ class Writer:
         with self._lock:
             if not self._segment or self._line >= self._rows or self._pid != os.getpid():
                 self._roll()
-            segment, stamp = self._segment, max(now, self._last_stamp)
+            segment, stamp, first = self._segment, max(now, self._last_stamp), self._line
+            self._line, self._last_stamp = first + len(lines), stamp
             names, stamped = [], []
-            for number, line in enumerate(lines, self._line):
+            for number, line in enumerate(lines, first):
                 name = f"{segment}-{number:07d}"
                 names.append(name)
-                stamped.append(line.replace(BLANK, f'"id":"{name}","recorded_at":"{stamp}"'.encode(), 1) + b"\n")
-            self._line, self._last_stamp = self._line + len(lines), stamp
+                stamped.append(line.replace(BLANK, f'"id":"{name}","recorded_at":"{stamp}"'.encode(), 1))
             if self._waiting:
                 self._waiting.extend(stamped)
                 self._write_waiting()
-            elif not self._written(b"".join(stamped)):
+            elif not self._written(stamped):
                 self._waiting.extend(stamped)
                 self._forget_oldest()
             return names, stamp
@@ -208,13 +208,14 @@ class Writer:
             os.close(fd)
 
     def _write_waiting(self) -> None:
-        if self._written(b"".join(self._waiting)):
+        if self._written(self._waiting):
             self._waiting.clear()
         else:
             self._forget_oldest()
 
-    def _written(self, data: bytes) -> bool:
-        """Whether the kernel took it all; a segment that fails is given up and one more is tried."""
+    def _written(self, lines: Iterable[bytes]) -> bool:
+        """Whether the kernel took them all; a segment that fails is given up and one more is tried."""
+        data = b"\n".join(lines) + b"\n"
         for _ in range(2):
             try:
                 self._write_to(self._open(), data)
