@@ -44,10 +44,13 @@ def demo_workspace(folder: Path, **replaced: str):
 
 
 @contextmanager
-def serving(settings):
-    """`serve` until the block ends; yields its process. Nothing of it is left behind."""
+def serving(settings, *program):
+    """`serve` until the block ends; yields its process. Nothing of it is left behind.
+
+    The program is main.py here, or another installation's.
+    """
     log = (settings.root / "serve.log").open("ab")
-    command = [sys.executable, str(ROOT / "main.py"), "--root", str(settings.root), "serve"]
+    command = [*(program or (sys.executable, ROOT / "main.py")), "--root", str(settings.root), "serve"]
     process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
         until(lambda: ready(settings))

@@ -3,10 +3,7 @@
 import re
 import subprocess
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 from tests.linters import linted_by
 from workbench.settings import load_settings
@@ -14,9 +11,6 @@ from workbench.settings import load_settings
 OPS = Path(__file__).parents[1] / "ops"
 UNIT = (OPS / "workbench.service").read_text()
 CONTAINER = (OPS / "Containerfile").read_text()
-JUPYTER = {"jupyterlab", "jupyter-core", "jupyter-server", "voila", "ipywidgets", "ipykernel", "anywidget", "ipython"}
-# Packages that `pip install .[service]` brings, with this one. To raise it is a decision, not an accident.
-MOST = 47
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -80,22 +74,3 @@ def test_the_health_check_asks_the_service_and_says_when_it_is_not_there(trained
     monkeypatch.setenv("WORKBENCH_SERVICE__PORT", "9")
     done = subprocess.run([sys.executable, "-m", "service.alive"], capture_output=True, text=True, check=False)
     assert (done.returncode, "does not answer" in done.stderr) == (1, True)
-
-
-def test_the_service_brings_no_jupyter_and_few_packages():
-    """By what the installed packages say they need, as an installer would follow it into a fresh environment."""
-    found, asked = set(), [("model-workbench", frozenset({"service"}))]
-    while asked:
-        name, extras = asked.pop()
-        if (name, extras) in found:
-            continue
-        found.add((name, extras))
-        for requirement in map(Requirement, distribution(name).requires or []):
-            marker = requirement.marker
-            if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
-                canonical = re.sub(r"[-_.]+", "-", requirement.name).lower()
-                asked.append((canonical, frozenset(requirement.extras)))
-    names = {name for name, _ in found}
-    assert {"fastapi", "uvicorn", "numba", "pandas"} <= names
-    assert not names & JUPYTER
-    assert len(names) <= MOST, sorted(names)
