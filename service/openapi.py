@@ -1,7 +1,8 @@
 """What the service says of itself for programs: FastAPI's description, completed from the live version.
 
 FastAPI knows paths, parameters and bodies. Added are what msgspec answers, what any layer may refuse, the headers of
-every answer, who may ask, and instances, classes and examples as the version has them that answers now.
+every answer, who may ask, where an answer leads, and instances, classes and examples as the version has them that
+answers now.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fastapi.routing import APIRoute
 
 from service import examples, maintenance
 from service.layers import LayeredApp
+from service.links import add_links
 from service.maintenance_answers import DriftCheck, Page, PerformanceCheck, Summary, Version, Versions
 from service.problems import MEANINGS, MEDIA_TYPE
 from workbench.comparison_result import Comparison
@@ -121,10 +123,11 @@ def complete(api: dict[str, Any], app: FastAPI, version: ServedVersion | None) -
         _add_headers(path, told)
         if token is not None:
             told["security"] = [{token: []}]
+    add_links(api)
     parts["securitySchemes"] = BEARER
     for name in ("HTTPValidationError", "ValidationError"):
         parts["schemas"].pop(name, None)
-    _add_choices(parts["schemas"], app.state.settings)
+    _add_choices(api, app.state.settings)
     if version is not None:
         parts["schemas"]["Instance"] = examples.instance_schema(version.schema, app.state.settings.service.max_text)
         parts["schemas"]["Actual"] = examples.actual_schema(version.schema, version.classes)
@@ -196,11 +199,15 @@ def _token_of(path: str, app: FastAPI) -> str | None:
     return PREDICT if guarded and path.startswith(("/predict", "/feedback", V2)) else None
 
 
-def _add_choices(schemas: dict[str, Any], settings: Settings) -> None:
-    """What a retrain may choose among."""
-    asked = schemas["RetrainRequest"]["properties"]
+def _add_choices(api: dict[str, Any], settings: Settings) -> None:
+    """What a retrain may choose among, and the one name that the model has."""
+    asked = api["components"]["schemas"]["RetrainRequest"]["properties"]
     for name, choices in (("recipe", settings.retrain.recipes), ("ensemble", settings.ensembles)):
         asked[name] = {"description": asked[name]["description"], "enum": [*choices, None]}
+    for _, _, told in _operations(api):
+        for parameter in told.get("parameters", ()):
+            if parameter["name"] == "name":
+                parameter["schema"]["enum"] = [settings.model.name]
 
 
 def _add_examples(api: dict[str, Any], app: FastAPI, version: ServedVersion) -> None:

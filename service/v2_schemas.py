@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.tensors import BYTES, DTYPES
 
 Parameters = dict[str, Any]
 
@@ -51,8 +53,10 @@ class ModelMetadata(BaseModel):
 
 class InputTensor(BaseModel):
     name: str = Field(description="A feature, or the time column; any other name for one tensor of all features.")
-    shape: list[int] = Field(description="[n] or [n, 1]; [n, features] for one tensor of all features.")
-    datatype: str = Field(description="BYTES for a text; BOOL, INT8 to INT64, UINT8 to UINT64, FP16 to FP64.")
+    shape: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, max_length=2, description="[n] or [n, 1]; [n, features] for one tensor of all features."
+    )
+    datatype: str = Field(description="BYTES for a text.", json_schema_extra={"enum": [BYTES, *DTYPES]})
     parameters: Parameters = Field(
         default={},
         description="`binary_data_size`: bytes behind the JSON; `missing_text`: the text of a missing value.",

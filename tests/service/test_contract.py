@@ -7,6 +7,7 @@ otherwise is held against the same description by `Client`, in every test of the
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,11 +29,19 @@ from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
 pytestmark = pytest.mark.slow
-# What JSON Schema cannot say: an event time lies before tomorrow, and `a` comes with `b`.
+# What JSON Schema cannot say: an event time lies before tomorrow, `a` comes with `b`, and tensors are those of the
+# model, their elements as many as their shape says.
 BEYOND_SCHEMAS = """
 [[operations]]
 include-name = ["POST /predict", "GET /maintenance/versions/compare"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422"]
+
+[[operations]]
+include-path-regex = "/infer$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "404", "413", "422"]
+
+[phases.stateful.generation]
+max-examples = 30
 """
 # Drawn at random, beside those that each boundary of each schema has.
 EXAMPLES = 3
@@ -71,7 +80,7 @@ def test_every_answer_is_as_documented(served, tmp_path, given):
     url, token = served
     (tmp_path / "schemathesis.toml").write_text(BEYOND_SCHEMAS)
     more = {
-        "token": ["--phases=examples,coverage,fuzzing", "-H", f"Authorization: Bearer {token}"],
+        "token": ["--phases=examples,coverage,fuzzing,stateful", "-H", f"Authorization: Bearer {token}"],
         "nothing": ["--phases=examples,coverage"],
     }
     words = ["run", f"{url}/openapi.json", *more[given], f"--max-examples={EXAMPLES}", "--generation-deterministic"]
@@ -86,3 +95,5 @@ def test_every_answer_is_as_documented(served, tmp_path, given):
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
+    followed = re.findall(r"API Links: +(\d+) covered", told.stdout)
+    assert given == "nothing" or int(followed[0]) > 0
