@@ -149,6 +149,9 @@ class FeedbackApp:
         if self._monitor.settings.model.task == "regression":
             number = isinstance(actual, int | float) and not isinstance(actual, bool) and abs(actual) <= LARGEST
             return None if number else "a number"
+        most = self._monitor.settings.service.max_text
+        if isinstance(actual, str) and len(actual) > most:
+            return f"a text of at most {most} characters"
         version = self._serving.current
         classes = version.classes if version else ()
         if not isinstance(actual, Label):

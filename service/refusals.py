@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
@@ -54,14 +54,20 @@ def explain(body: bytes, schema: Schema, latest: str, *, limits: ServiceSettings
     state["rows"] = len(instances)
     if len(instances) > limits.max_rows:
         raise too_many(len(instances), limits.max_rows)
-    wrong = _wrong(instances, schema, latest, limits.max_text)
+    wrong = misfits(instances, schema, latest, limits.max_text)
     if wrong:
-        raise RequestValidationError(wrong)
+        raise RequestValidationError([{**found, "message": _sentence(found)} for found in wrong])
+    return settled(instances, schema)
+
+
+def settled(instances: Sequence[Any], schema: Schema) -> Instances:
+    """Instances with which nothing was found wrong, as whoever reads quickly tells them."""
     rows = [{name: instance[name] for name in schema.names} for instance in instances]
     return Instances(rows, [event_time(instance, schema, "") for instance in instances])
 
 
-def _wrong(instances: list[Any], schema: Schema, latest: str, max_text: int) -> list[dict[str, Any]]:
+def misfits(instances: Sequence[Any], schema: Schema, latest: str, max_text: int) -> list[dict[str, Any]]:
+    """What is wrong with the first rows that do not fit: row, field, what was found, what is allowed."""
     texts = [feature.name for feature in schema.features if feature.asked == "categorical"]
     wrong: list[dict[str, Any]] = []
     for row, instance in enumerate(instances):
@@ -74,13 +80,15 @@ def _wrong(instances: list[Any], schema: Schema, latest: str, max_text: int) -> 
             for name in texts
             if isinstance(instance, dict) and isinstance(found := instance.get(name), str) and len(found) > max_text
         ]
-        for problem in [*problems(instance, schema, latest), *twice, *long]:
-            where = f"row {row}" + (f", field {problem['field']!r}" if problem["field"] else "")
-            message = f"{where}: found {problem['found']!r}, allowed is {problem['allowed']}"
-            wrong.append({"row": row, **problem, "message": message})
+        wrong += [{"row": row, **problem} for problem in [*problems(instance, schema, latest), *twice, *long]]
         if len(wrong) >= PROBLEMS_SHOWN:
             break
     return wrong
+
+
+def _sentence(wrong: dict[str, Any]) -> str:
+    where = f"row {wrong['row']}" + (f", field {wrong['field']!r}" if wrong["field"] else "")
+    return f"{where}: found {wrong['found']!r}, allowed is {wrong['allowed']}"
 
 
 class BoundedRoute(APIRoute):
@@ -109,7 +117,7 @@ def _instances(body: bytes, max_depth: int) -> list[Any]:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
     try:
         told = json.loads(body.decode(), object_pairs_hook=_object)
-        if _deeper(told, max_depth):
+        if deeper(told, max_depth):
             raise unreadable(TOO_DEEP)
         if getattr(told, "twice", ()):
             raise unreadable(f"the field {told.twice[0]!r} is there twice")
@@ -123,7 +131,7 @@ def _instances(body: bytes, max_depth: int) -> list[Any]:
         raise unreadable(str(error)) from error
 
 
-def _deeper(value: Any, depth: int) -> bool:
+def deeper(value: Any, depth: int) -> bool:
     """Whether more than so many lists and objects lie in each other."""
     level = [value]
     for _ in range(depth):

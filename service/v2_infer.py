@@ -16,13 +16,13 @@ from starlette.types import Receive, Scope, Send
 from service.inference import Serving
 from service.layers import PlainRoute
 from service.predict import JSON_TYPE, Content, Predict
-from service.refusals import too_many
+from service.refusals import TOO_DEEP, deeper, misfits, settled, too_many
 from service.v2_schemas import InferRequest, InferResponse, V2Error
 from workbench.answers import Answers
 from workbench.errors import DataError
 from workbench.instances import InstanceReader, Instances
 from workbench.monitor import ModelMonitor
-from workbench.rows import problems, safe_text
+from workbench.rows import safe_text
 from workbench.scores import label_text
 from workbench.served_version import ServedVersion
 from workbench.tensors import BYTES, TensorRequest, packed, read_request, rows_of
@@ -66,10 +66,14 @@ class Infer(Predict):
             request, rest = read_request(body, state["header_length"])
         except DataError as error:
             raise HTTPException(400, safe_text(str(error))) from error
+        limits = self._monitor.settings.service
+        told = [request.parameters, *(t.parameters for t in request.inputs), *(o.parameters for o in request.outputs)]
+        if any(parameters and deeper(parameters, limits.max_depth) for parameters in told):
+            raise HTTPException(400, TOO_DEEP)
         _check_outputs(request, version)
         state["rows"] = request.rows
-        if request.rows > self._monitor.settings.service.max_rows:
-            raise too_many(request.rows, self._monitor.settings.service.max_rows)
+        if request.rows > limits.max_rows:
+            raise too_many(request.rows, limits.max_rows)
         try:
             rows = rows_of(request, rest, schema)
         except DataError as error:
@@ -77,11 +81,12 @@ class Infer(Predict):
         asked = reader.take(rows, latest)
         if asked is None:
             wrong = [
-                f"row {i}, input {problem['field']!r}: found {problem['found']!r}, allowed is {problem['allowed']}"
-                for i, row in enumerate(rows)
-                for problem in problems(row, schema, latest())
+                f"row {wrong['row']}, input {wrong['field']!r}: found {wrong['found']!r}, allowed is {wrong['allowed']}"
+                for wrong in misfits(rows, schema, latest(), limits.max_text)
             ]
-            raise HTTPException(422, "; ".join(wrong[:PROBLEMS_TOLD]))
+            if wrong:
+                raise HTTPException(422, "; ".join(wrong[:PROBLEMS_TOLD]))
+            asked = settled(rows, schema)
         return Asked(asked.rows, asked.times, request=request)
 
     def _encoded(self, version: ServedVersion, asked: Instances, said: Answers, ids: list[str]) -> Content:

@@ -162,6 +162,7 @@ def _read(request: TensorRequest, rest: bytes, schema: Schema) -> Iterator[tuple
     known = {*schema.names, *schema.dropped, *([schema.time] if schema.time else [])}
     features = [t for t in request.inputs if t.name != schema.time]
     whole = features[0] if len(features) == 1 and features[0].name not in known else None
+    hashed = {f.name for f in schema.features if f.hashed}
     seen, at = set(), 0
     for tensor in request.inputs:
         if tensor.name in seen:
@@ -176,9 +177,12 @@ def _read(request: TensorRequest, rest: bytes, schema: Schema) -> Iterator[tuple
             continue
         if tensor.name not in known:
             raise DataError(f"input {tensor.name[:TEXT_CHARS]!r} is not known; the inputs are {_announced(schema)}")
+        if tensor.name in schema.dropped:
+            # Taken, and not looked at.
+            continue
         if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
             raise DataError(f"input {tensor.name!r} has the shape {list(tensor.shape)}; it has to be [n] or [n, 1]")
-        yield tensor.name, _values(tensor, raw, request.parameters)
+        yield tensor.name, _values(tensor, raw, request.parameters, told=tensor.name not in hashed)
     if at != len(rest):
         raise DataError(f"{len(rest)} bytes follow the JSON; the inputs' {SIZE} add up to {at}")
 
@@ -201,12 +205,12 @@ def _whole(tensor: Tensor, raw: bytes | None, features: tuple[Feature, ...]) -> 
         yield feature.name, values[i :: len(features)]
 
 
-def _values(tensor: Tensor, raw: bytes | None, parameters: dict[str, Any]) -> list[Any]:
-    """The elements of a tensor, row by row; None where one is missing."""
+def _values(tensor: Tensor, raw: bytes | None, parameters: dict[str, Any], *, told: bool = True) -> list[Any]:
+    """The elements of a tensor, row by row; None where one is missing. `told`: an error may have the wrong value."""
     if tensor.datatype != BYTES and tensor.datatype not in DTYPES:
         raise _wrong(tensor, f"the datatype {tensor.datatype[:TEXT_CHARS]!r} is none of {BYTES}, {', '.join(DTYPES)}")
     count = math.prod(tensor.shape)
-    values = _given(tensor) if raw is None else _unpacked(tensor, raw, count)
+    values = _given(tensor, told) if raw is None else _unpacked(tensor, raw, count)
     if len(values) != count:
         raise _wrong(tensor, f"{len(values)} elements; the shape {list(tensor.shape)} asks for {count}")
     missing = tensor.parameters.get(MISSING_TEXT, parameters.get(MISSING_TEXT))
@@ -215,7 +219,7 @@ def _values(tensor: Tensor, raw: bytes | None, parameters: dict[str, Any]) -> li
     return values
 
 
-def _given(tensor: Tensor) -> list[Any]:
+def _given(tensor: Tensor, told: bool) -> list[Any]:
     """From JSON: flat, or nested as its shape is."""
     if tensor.data is None:
         raise _wrong(tensor, f"there is neither `data` nor {SIZE}; shared memory is not supported")
@@ -227,7 +231,8 @@ def _given(tensor: Tensor) -> list[Any]:
     for i, value in enumerate(values):
         # A bool is an int to Python alone.
         if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            raise _wrong(tensor, f"element {i} is {str(value)[:TEXT_CHARS]!r}, no {tensor.datatype}")
+            found = repr(str(value)[:TEXT_CHARS]) if told else f"a value of type {type(value).__name__}"
+            raise _wrong(tensor, f"element {i} is {found}, no {tensor.datatype}")
     return values
 
 

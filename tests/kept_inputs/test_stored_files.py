@@ -131,6 +131,27 @@ def test_a_wrong_value_of_a_hashed_feature_is_named_without_it(lived):
     assert "TELLTALE" not in told["refused"].text
 
 
+def test_tensors_of_what_is_kept_out_are_told_as_little(lived):
+    settings, _ = lived
+    row = to_rows(cases(1)[FEATURES])[0]
+    kinds = {name: "FP64" if isinstance(value, int | float) else "BYTES" for name, value in row.items()}
+    inputs = [{"name": n, "datatype": kinds[n], "shape": [1], "data": [value]} for n, value in row.items()]
+    wrong = {"badge": {"data": ["TELLTALE-WRONG"]}, "name": {"data": [["TELLTALE-WRONG"]]}}
+    with Client(start(settings)) as client:
+        asked = f"/v2/models/{settings.model.name}/infer"
+        assert client.until_ready().post(asked, json={"inputs": inputs}).status_code == 200
+        refused, taken = (
+            client.post(
+                asked,
+                json={"inputs": [tensor | wrong[name] if tensor["name"] == name else tensor for tensor in inputs]},
+            )
+            for name in wrong
+        )
+    assert refused.json()["error"] == "input 'badge': element 0 is a value of type str, no FP64"
+    # What is not kept is not looked at.
+    assert taken.status_code == 200
+
+
 def test_recorded_inputs_can_be_asked_and_sent_again(lived):
     settings, told = lived
     assert told["whatif"].n == told["compare"].same_inputs.n == 200

@@ -285,6 +285,14 @@ def test_nonsense_is_refused_in_the_protocols_form(shared, headers, content, sta
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
 
 
+def test_whole_numbers_beyond_64_bits_with_a_sign_are_numbers(shared):
+    asked = body()
+    asked["inputs"][0] |= {"datatype": "UINT64", "data": [2**64 - 1]}
+    answer = shared.post(INFER, json=asked)
+    assert answer.status_code == 200, answer.text
+    assert recorded(shared.settings, 1)[0].inputs["km"] == 2**64 - 1
+
+
 def test_more_rows_than_the_setting_allows_are_refused(trained):
     with Client(start(trained, max_rows=2)) as client:
         three = {"inputs": [{"name": "km", "datatype": "FP64", "shape": [3], "data": [1, 2, 3]}]}
