@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.exposure import check_exposure, tls_files
@@ -33,12 +34,13 @@ def main() -> None:
     settings = load_settings(options.root)
     log_to(settings.service.log)
     check_exposure(settings)
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    counters = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if counters is not None:
         count_as(options.worker)
     # Here, and not above: a metric without labels has its file from the moment its module is imported.
     from service.app import create_app
 
-    app = create_app(settings, worker=options.worker)
+    app = create_app(settings, worker=options.worker, together=Path(counters) if counters else None)
     # What is there from the start stays: the collector need not look through it again and again.
     gc.collect()
     gc.freeze()

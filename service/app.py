@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import filelock
@@ -44,6 +45,7 @@ def create_app(
     settings: Settings,
     *,
     worker: int = 1,
+    together: Path | None = None,
     clock: Callable[[], datetime] = utc_now,
     command_line: CommandLine = own_process,
     note_together_s: float = TOGETHER_S,
@@ -55,6 +57,8 @@ def create_app(
     settings : Settings
     worker : int
         Its number among the workers, told in heartbeats and /health.
+    together : Path, optional
+        A folder of all workers, in which they count wrong tokens; without it, this one counts for itself.
     clock : callable returning an aware datetime
     command_line : callable
         Runs the commands that check and switch.
@@ -101,7 +105,12 @@ def create_app(
     app.state.jobs = Jobs(settings, store, clock=clock)
     app.state.command_line = command_line
     app.state.notes = notes
-    app.state.failed_tokens = FailedTokens(settings.service.token_failures)
+    app.state.failed_tokens = FailedTokens(
+        settings.service.token_failures,
+        together / "failed-tokens" if together else None,
+        worker=worker,
+        workers=max(worker, settings.service.workers),
+    )
     app.state.worker = worker
     app.state.started = time.monotonic()
     layers: list[Layer] = [

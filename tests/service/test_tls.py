@@ -7,7 +7,7 @@ import sys
 import httpx2
 import pytest
 
-from tests.processes import free_port, run, serving
+from tests.processes import free_port, serving
 from workbench.exposure import service_url, trust
 from workbench.settings import load_settings
 from workbench.tokens import maintenance_token
@@ -34,12 +34,6 @@ def test_the_service_speaks_tls_by_settings_with_several_workers(trained):
         assert client.post("/predict", json=body).status_code == 200
         headers = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
         assert client.get("/maintenance/versions", headers=headers).status_code == 200
-        # A new token counts at once, whichever worker is asked.
-        run(settings.root, "token", "--rotate")
-        new = {"Authorization": f"Bearer {maintenance_token(settings.root)}"}
-        for told, status in [(headers, 401), (new, 200)] * 4:
-            with httpx2.Client(base_url=service_url(settings), verify=trust(settings)) as another:
-                assert another.get("/maintenance/versions", headers=told).status_code == status
         # The health check of the container knows the certificate, too.
         environment = {**os.environ, "WORKBENCH_ROOT": str(settings.root)}
         assert subprocess.run([sys.executable, "-m", "service.alive"], env=environment, check=False).returncode == 0

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.benchmarks import load, switching
 from tests.conftest import until
-from tests.processes import child_of, serving
+from tests.processes import child_of, run, serving
 from workbench.cli.serve import NICENESS
 from workbench.metrics_store import MetricsStore
 from workbench.tokens import maintenance_token
@@ -191,7 +192,33 @@ def test_a_killed_worker_loses_no_acknowledged_prediction_and_no_count(settings,
         assert predicted(found) <= most
     # By number of the worker, not by process: each death would leave files.
     folder = Path(child_of(process, "service", "2").environ()["PROMETHEUS_MULTIPROC_DIR"])
-    assert {path.stem.rsplit("_", 1)[1] for path in folder.iterdir()} == {"1", "2"}
+    assert {path.stem.rsplit("_", 1)[1] for path in folder.glob("*.db")} == {"1", "2"}
+
+
+def shown(settings, token, address):
+    """Which worker a token is shown to, from an address of this machine, and what it says."""
+    connection = HTTPConnection(settings.service.host, settings.service.port, timeout=30, source_address=(address, 0))
+    with closing(connection):
+        connection.request("GET", "/health")
+        worker = json.loads(connection.getresponse().read())["worker"]
+        connection.request("GET", "/maintenance/versions", headers={"Authorization": f"Bearer {token}"})
+        return worker, connection.getresponse().status
+
+
+def test_a_new_token_counts_at_once_for_every_worker(settings, process):
+    old = maintenance_token(settings.root)
+    new = run(settings.root, "token", "--rotate").strip()
+    assert new == maintenance_token(settings.root) != old
+    found = [shown(settings, new, "127.0.0.2") for _ in range(20)]
+    assert set(found) == {(worker, 200) for worker in WORKERS}
+    assert shown(settings, old, "127.0.0.2")[1] == 401
+
+
+def test_wrong_tokens_are_counted_together_whichever_worker_is_shown_them(settings, process):
+    most = settings.service.token_failures
+    found = [shown(settings, "wrong", "127.0.0.3") for _ in range(most + 20)]
+    assert [status for _, status in found] == [401] * most + [429] * 20
+    assert {worker for worker, _ in found[most:]} == set(WORKERS)
 
 
 def test_all_workers_follow_switches_under_load_and_every_answer_is_right(settings, process):
