@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from service.problems import refuse
 from workbench.settings import Settings
 from workbench.tokens import FILE, read_token
 
+log = logging.getLogger("workbench.service")
 BEARER = "Bearer "
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 JSON = b"application/json"
@@ -57,7 +59,7 @@ def _require(request: Request, path: Path) -> None:
     if wait_s:
         raise HTTPException(429, f"too many wrong tokens; wait {wait_s} s", {"Retry-After": str(wait_s)})
     told = request.headers.get("authorization", "")
-    token = read_token(path)
+    token = _token(path)
     given = told.removeprefix(BEARER) if told.startswith(BEARER) else ""
     if token and hmac.compare_digest(given.encode(), token.encode()):
         return
@@ -66,6 +68,16 @@ def _require(request: Request, path: Path) -> None:
     raise HTTPException(
         401, "a bearer token is needed; `python main.py token` shows it", {"WWW-Authenticate": "Bearer"}
     )
+
+
+def _token(path: Path) -> str:
+    try:
+        return read_token(path)
+    except (OSError, UnicodeDecodeError) as error:
+        log.error("the token %s cannot be read: %s", path, error)
+        raise HTTPException(
+            503, "the token cannot be read; the service's log says why", {"Retry-After": "2"}
+        ) from error
 
 
 def _is_loopback(request: Request) -> bool:

@@ -41,6 +41,12 @@ def test_a_token_that_cannot_be_shown_or_is_no_secret_is_refused_at_start(tmp_pa
         check_exposure(settings)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_token_file_without_a_name_is_no_token(tmp_path, host):
+    with pytest.raises(SettingsError, match="predict_token_file"):
+        check_exposure(exposed(tmp_path, f'host = "{host}"', 'predict_token_file = ""'))
+
+
 def test_a_certificate_without_its_key_or_that_is_none_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="come together"):
         exposed(tmp_path, 'tls_cert = "cert.pem"')

@@ -1,8 +1,10 @@
 import gzip
+import hmac
 import re
 import shutil
 from base64 import b64encode
 from hashlib import sha256
+from hmac import compare_digest
 
 import pytest
 
@@ -27,6 +29,37 @@ def test_the_predict_token_covers_all_of_v2(guarded, path):
     assert guarded.get(path).status_code == 401
     assert guarded.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert guarded.get(path, headers=RIGHT).status_code != 401
+
+
+def test_every_token_is_compared_in_constant_time(guarded, monkeypatch):
+    compared = []
+
+    def digests(given, token):
+        compared.append(given)
+        return compare_digest(given, token)
+
+    monkeypatch.setattr(hmac, "compare_digest", digests)
+    for path, token in (("/v2", "secret"), ("/v2", "secreT"), ("/maintenance/versions", "s"), ("/v2", "")):
+        guarded.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert compared == [b"secret", b"secreT", b"s", b""]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"", 401), (None, 401), (b"\xff\xfe", 503)], ids=["empty", "gone", "no text"]
+)
+def test_a_token_whose_file_is_spoiled_lets_nobody_in(trained, content, status):
+    file = trained.root / "apps.token"
+    file.write_text("secret\n")
+    with Client(start(trained, predict_token_file="apps.token")) as client:
+        assert client.until_ready().get("/v2", headers=RIGHT).status_code == 200
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+        for told in ("secret", "", " "):
+            answer = client.get("/v2", headers={"Authorization": f"Bearer {told}"})
+            assert answer.status_code == status
+            assert str(trained.root) not in answer.text
+        assert client.get("/v2").status_code == status
 
 
 def test_tensors_in_binary_are_taken_by_v2_alone_and_with_their_header(shared):
