@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.service.over_the_wire import listening
 from tests.service.test_inference import ROW, predict
 
 LINES = {"Accept": "application/x-ndjson"}
@@ -57,6 +58,21 @@ def test_predictions_do_not_wait_for_feedback(client):
             assert predict(client, ROW).status_code == 200
             assert not waiting.done()
         assert waiting.result().json()["accepted"] == [known]
+
+
+def test_predictions_are_answered_while_ten_thousand_actuals_are_judged(trained):
+    """Thirty and more a batch; two or three if a batch was judged in one go."""
+    with listening(trained) as wire, ThreadPoolExecutor(1) as pool:
+        ids = json.loads(wire.ask("POST", "/predict", {"instances": [ROW] * 10_000})[2])["prediction_ids"]
+        actuals = {"actuals": [item(name) for name in ids]}
+        meanwhile = 0
+        for fate in ("accepted", "duplicate", "duplicate"):
+            judged = pool.submit(wire.ask, "POST", "/feedback", actuals)
+            while not judged.done():
+                assert wire.predict()[0] == 200
+                meanwhile += 1
+            assert json.loads(judged.result()[2])["counts"][fate] == 10_000
+        assert meanwhile >= 30
 
 
 @pytest.mark.parametrize(
