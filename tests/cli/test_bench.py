@@ -50,6 +50,14 @@ def test_it_asks_what_was_recorded_where_that_is_something(trained_classifier):
     assert MetricsStore.of(trained_classifier).count() == 30
 
 
+def test_it_asks_a_service_that_lets_only_some_in(trained):
+    (trained.root / "apps.token").write_text("secret\n")
+    file = trained.root / "workbench.toml"
+    more = '\n[service]\npredict_token_file = "apps.token"\nallowed_hosts = ["model.example.org"]\n'
+    file.write_text(file.read_text() + more)
+    assert bench(trained)["prediction"]
+
+
 def test_a_table_for_people_says_on_what_machine(trained):
     text = run(trained, "bench", "--seconds=0.02")
     assert "Python 3." in text

@@ -6,10 +6,12 @@ from contextlib import closing
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from tests.kept_inputs.telltales import FEATURES, cases, retrain, telling, workspace
+from tests.kept_inputs.telltales import FEATURES, TELLTALES, cases, retrain, telling, workspace
 from tests.service.conftest import Client, start
 from workbench.backtest import Backtest, recorded
+from workbench.cli import app
 from workbench.cli.replay import Replay, traffic
 from workbench.doctor import examine
 from workbench.drill import rehearse
@@ -78,6 +80,29 @@ def lived(trained, tmp_path_factory):
 def test_no_stored_file_holds_what_is_kept_out(lived):
     settings, _ = lived
     assert telling(settings.root) == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bench", "--seconds=0.02"),
+        ("check",),
+        ("status",),
+        ("versions",),
+        ("show", "first"),
+        ("whatif", "first", "--most=100"),
+        ("compare", "first", "second"),
+        ("doctor",),
+    ],
+    ids=" ".join,
+)
+def test_no_command_prints_what_is_kept_out(lived, words):
+    settings, _ = lived
+    for form in ((), ("--json",)):
+        done = CliRunner().invoke(app, ["--root", str(settings.root), *words, *form], catch_exceptions=False)
+        assert done.exit_code in (0, 1), done.output
+        assert len(done.output) > 20
+        assert not any(told.search(done.stdout_bytes + done.stderr_bytes) for told in TELLTALES)
 
 
 def test_without_the_setting_every_kind_of_file_holds_it(tmp_path):
