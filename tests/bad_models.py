@@ -23,6 +23,8 @@ class Bad(RegressorMixin, BaseEstimator):
             return said
         if self.how == "throws":
             raise RuntimeError("no way to the west")
+        if self.how == "tells":
+            raise RuntimeError(f"no way from {X.to_dict('records')}")
         if self.how == "slow":
             time.sleep(0.25)
         return np.full(len(X), 7.0) if self.how == "nonsense" else said
@@ -30,6 +32,10 @@ class Bad(RegressorMixin, BaseEstimator):
 
 def throws():
     return Bad("throws")
+
+
+def tells():
+    return Bad("tells")
 
 
 def slow():

@@ -53,11 +53,11 @@ def cases(n: int, first: int = 0, cards: tuple[int, ...] = (0, 1, 2, 3, 4, 5)) -
     )
 
 
-def workspace(root, store: str = STORE):
+def workspace(root, store: str = STORE, model: str = 'members = ["linear"]'):
     root.mkdir(parents=True)
     cases(250).to_csv(root / "trips.csv", index=False)
     toml = TOML.format(task="regression", target="minutes").replace('["km", "stops", "to"]', str(FEATURES))
-    toml = toml.replace("\n[retrain]", 'members = ["linear"]\n[retrain]\nrecipes = ["everything"]')
+    toml = toml.replace("\n[retrain]", f'{model}\n[retrain]\nrecipes = ["everything"]')
     (root / "workbench.toml").write_text(toml + EXTRA + store)
     return load_settings(root)
 
