@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import until
 from tests.service.over_the_wire import ROW, listening, request, rest
+from tests.service.test_v2 import INFER
 from workbench.settings import load_settings
 
 BODY = json.dumps({"instances": [ROW]}).encode()
@@ -19,6 +20,7 @@ def wire(_regression, tmp_path_factory):
     """Patience of half a second, and little room."""
     root = shutil.copytree(_regression.root, tmp_path_factory.mktemp("wire") / "ws")
     limits = {"head_timeout_s": 0.5, "body_timeout_s": 0.5, "max_head_kb": 8, "max_body_mb": 0.3, "max_connections": 20}
+    limits |= {"max_rows": 5, "max_text": 20, "max_depth": 5}
     with listening(load_settings(root), **limits) as wire:
         yield wire
 
@@ -114,6 +116,33 @@ def test_a_body_in_chunks_is_counted_as_it_comes(wire):
         assert statuses(connection.recv(65536)) == [413]
     fits = json.dumps({"instances": [ROW] * 3}).encode()
     assert statuses(wire.raw(head, b"%x\r\n%s\r\n0\r\n\r\n" % (len(fits), fits))) == [200]
+
+
+def tensors(n, text="a"):
+    columns = {"km": ("FP64", 1.0), "stops": ("FP64", 1.0), "to": ("BYTES", text)}
+    return {"inputs": [{"name": c, "datatype": t, "shape": [n], "data": [v] * n} for c, (t, v) in columns.items()]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/predict", {"instances": [ROW] * 6}, 413),
+        (INFER, tensors(6), 413),
+        ("/feedback", {"actuals": ["x" * 300_000]}, 413),
+        ("/predict", {"instances": [ROW | {"to": "a" * 21}]}, 422),
+        (INFER, tensors(1, "a" * 21), 422),
+        ("/feedback", {"actuals": [{"prediction_id": "a" * 201, "actual": 1}]}, 422),
+        ("/maintenance/pause", {"reason": "a" * 1001}, 422),
+        ("/predict", {"instances": [ROW | {"to": [[["a"]]]}]}, 422),
+        ("/feedback", {"actuals": [{"prediction_id": "a", "actual": [[[[[[1]]]]]]}]}, 422),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_rows_texts_and_nests_are_bounded_and_the_connection_goes_on(wire, path, body, status):
+    sent = json.dumps(body).encode()
+    token = f"Authorization: {wire.operator['Authorization']}"
+    first = request(path, sent, token).replace(b"Connection: close\r\n", b"")
+    assert statuses(wire.raw(first + request("/health", method="GET"))) == [status, 200]
 
 
 def test_trailers_are_no_headers_and_have_no_room_without_end(wire):
