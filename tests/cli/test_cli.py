@@ -1,8 +1,10 @@
 """The door: what commands print, how they end, and what they say of wrong use."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from workbench.cli import app, main
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
-from workbench.settings import load_settings
+from workbench.settings import Settings, load_settings
 from workbench.version_store import VersionStore
 
 COMMANDS = [
@@ -170,6 +172,27 @@ def test_init_writes_settings_for_ones_own_data_that_train(tmp_path):
     settings = load_settings(tmp_path)
     assert (settings.model.time, settings.model.target, settings.model.data) == ("at", "minutes", "my trips.csv")
     assert "is live" in run(tmp_path, "--version_id=mine")
+
+
+def test_init_shows_every_key_and_what_stands_behind_a_hash_is_so_anyhow(tmp_path):
+    trips(300).drop(columns="slow").to_csv(tmp_path / "t.csv", index=False)
+    run(tmp_path, "init", str(tmp_path / "t.csv"))
+    written, defaults = (tmp_path / "workbench.toml").read_text(), load_settings(tmp_path)
+    shown = tomllib.loads(re.sub(r"^# (?=\w+ +?=)", "", written, flags=re.MULTILINE))
+    for name, field in Settings.model_fields.items():
+        if name in ("root", "store"):
+            continue
+        assert set(shown[name]) == set(field.annotation.model_fields), name
+        section = field.annotation.model_validate(shown[name])
+        for key, value in field.annotation.model_fields.items():
+            if value.default is not None and getattr(defaults, name).model_fields_set.isdisjoint({key}):
+                # Where there is none, or it is another list's, an example stands for it.
+                assert getattr(section, key) == value.default or key in ("key", "own", "ensembles"), f"{name}.{key}"
+    assert shown["store"] == {"COLUMN": "hashed"}
+    # Neither does what is said say anything else than what would be so without it.
+    bare = '[model]\ntask = "regression"\ntarget = "minutes"\ndata = "t.csv"\nname = "t"\ntime = "at"\n'
+    (tmp_path / "workbench.toml").write_text(bare)
+    assert load_settings(tmp_path) == defaults
 
 
 def test_init_guesses_classification_and_replaces_nothing_unasked(tmp_path):

@@ -9,65 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.template import TEMPLATE
 from workbench.errors import SettingsError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MANY_VALUES = 20
-
-TEMPLATE = """\
-# Written by `init` from {data}; every key can also be set as WORKBENCH_<SECTION>__<KEY> in the environment.
-
-[model]
-name     = "{name}"
-task     = "{task}"{task_note}
-target   = "{target}"
-data     = "{data}"   # a CSV or Parquet file (relative to this folder), or "module:function"
-{time}
-# features = [{features}]   # default: every other column
-ensemble = "voting"   # a vote of members; or "module:function" returning a scikit-learn estimator
-# members = ["linear", "forest", "boosting"]   # also extra_trees, gradient_boosting, or "module:function"
-
-[monitor]
-window        = 1000      # predictions every statistic looks at
-history       = 100000    # predictions kept on disk, so that late actuals can be joined
-check_every_s = 30        # how often the maintainer looks
-false_alarm_rate = 0.01   # false alarms that a full window of new predictions may bring, over all checks of it
-
-# [store]                 # inputs that are kept out of every stored file
-# COLUMN = "hashed"       # as a keyed hash, a category to learn from; or "none": taken, not kept and not learnt
-
-[drift]
-min_mean_shift = 0.1      # smaller moves of the mean are no drift, however sure: standard deviations of the reference
-min_std_ratio  = 1.15     # the same for the standard deviation: beyond this ratio, or its inverse
-
-[performance]
-# metric = "{metric}"     # the metric that decides
-min_loss = 0.1            # a smaller loss is no alarm, however sure: a share of the version's own holdout value
-# own     = ["neg_median_absolute_error"]   # metrics of your own: scikit-learn scorers, or "module:function"
-# segment = "COLUMN"      # a categorical feature: metrics by segment, the worst first
-
-[retrain]
-automatic    = true       # retrain when an alarm stands
-# triggers   = ["performance", "estimate", "drift", "model", "response_time", "failures"]   # which alarms do
-# every_days = 30         # also without an alarm
-recipes      = ["recent", "everything"]   # candidates: the last `recent_days`, all rows, or "decay": weights that halve
-past_versions = 8         # versions that were live before compete, too: an old world may come back
-cooldown_s   = 21600      # at least six hours between attempts
-min_new_rows = 700        # labelled predictions to learn from, at least
-
-[probation]
-rows    = 500             # predictions for which a new version is watched beside the one before
-minutes = 60              # ... or so long, whichever is over first; what is worse is rolled back by itself
-
-# [alerts]
-# webhook = "https://..."  # is told, as JSON, when an alarm begins and when it ends
-
-[service]
-port    = 8000
-workers = 1
-"""
 
 
 def register(app: typer.Typer) -> None:
