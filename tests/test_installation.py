@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -12,13 +13,20 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.conftest import until
 from tests.processes import ROOT, free_port, serving
 from workbench.exposure import service_url
 from workbench.settings import load_settings
+from workbench.tokens import maintenance_token
 
 JUPYTER = {"jupyterlab", "jupyter-core", "jupyter-server", "voila", "ipywidgets", "ipykernel", "anywidget", "ipython"}
 # Packages that it brings, with this one. To raise it is a decision, not an accident.
 MOST = 47
+UNSHARE = shutil.which("unshare")
+# Three folders stay writable; nothing else below the root does, for this process and its children.
+REMOUNT = 'for f in "$1" "$2" "$3"; do mount --bind "$f" "$f"; done; mount -o remount,ro,bind / && shift 3 && exec "$@"'
+READ_ONLY = ("unshare", "--mount", "--propagation=private", "sh", "-euc", REMOUNT, "sh")
+UNPRIVILEGED = ("setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
 UNREACHED = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|name resolution|Network is unreachable"
 )
@@ -52,8 +60,10 @@ def as_locked() -> str:
     return "\n".join(line.rstrip(" \\") for line in lines if line[:1].isalnum())
 
 
-def installed(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
     """An environment with the service and nothing else; skips where no package index answers."""
+    folder = tmp_path_factory.mktemp("fresh")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     (folder / "constraints.txt").write_text(as_locked())
     pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--retries=1"]
@@ -65,12 +75,22 @@ def installed(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
-def test_in_a_fresh_environment_it_trains_and_serves_without_jupyter(settings, tmp_path, monkeypatch):
+def apart(settings, monkeypatch):
+    """A workspace on a port of its own; nor is the source found by the way, or where one stands."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    # Nor is the source found where one stands.
-    monkeypatch.chdir(tmp_path)
-    environment = installed(tmp_path / "environment")
+    monkeypatch.chdir(settings.root)
+    file = settings.root / "workbench.toml"
+    file.write_text(file.read_text() + f"\n[service]\nport = {free_port()}\n")
+    return load_settings(settings.root)
+
+
+def predicted(settings) -> list[float]:
+    body = {"instances": [{"km": 10.0, "stops": 1, "to": "north"}]}
+    return httpx2.post(f"{service_url(settings)}/predict", json=body).raise_for_status().json()["predictions"]
+
+
+@pytest.mark.slow
+def test_a_fresh_environment_has_no_jupyter_and_trains_and_serves(environment, settings, monkeypatch):
     listed = subprocess.run(
         [environment / "bin" / "pip", "list", "--format=json", "--disable-pip-version-check"],
         capture_output=True,
@@ -79,11 +99,33 @@ def test_in_a_fresh_environment_it_trains_and_serves_without_jupyter(settings, t
     names = {canonicalize_name(package["name"]) for package in json.loads(listed.stdout)} - {"pip", "setuptools"}
     assert names == needed()
     assert len(names) <= MOST
-    file = settings.root / "workbench.toml"
-    file.write_text(file.read_text() + f"\n[service]\nport = {free_port()}\n")
-    settings, workbench = load_settings(settings.root), environment / "bin" / "workbench"
-    subprocess.run([workbench, "--root", settings.root, "train"], capture_output=True, check=True)
-    with serving(settings, workbench):
-        body = {"instances": [{"km": 10.0, "stops": 1, "to": "north"}]}
-        answer = httpx2.post(f"{service_url(settings)}/predict", json=body)
-    assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1)
+    workspace, program = apart(settings, monkeypatch), environment / "bin" / "workbench"
+    subprocess.run([program, "--root", workspace.root, "train"], capture_output=True, check=True)
+    with serving(workspace, program):
+        assert len(predicted(workspace)) == 1
+
+
+@pytest.mark.slow
+def test_on_a_read_only_root_without_any_privilege_it_serves_and_retrains(environment, trained, tmp_path, monkeypatch):
+    """As the Containerfile is to be run: two volumes and a folder for what is there for a moment."""
+    may = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False) if UNSHARE else None
+    if may is None or may.returncode:
+        pytest.skip("no mount namespace may be made here")
+    workspace = apart(trained, monkeypatch)
+    volumes = [workspace.versions_dir, workspace.metrics_dir, tmp_path / "tmp"]
+    for folder in volumes:
+        folder.mkdir(exist_ok=True)
+    for name, value in {"TMPDIR": volumes[2], "NUMBA_CACHE_DIR": volumes[2] / "numba"}.items():
+        monkeypatch.setenv(name, str(value))
+    operator = {"Authorization": f"Bearer {maintenance_token(workspace.root)}"}
+    program = environment / "bin" / "workbench"
+    with serving(workspace, *READ_ONLY, *volumes, *UNPRIVILEGED, program) as process:
+        of_process = Path("/proc", str(process.pid))
+        assert re.search(r" / \S+ ro\b", (of_process / "mounts").read_text())
+        assert re.search(r"CapEff:\t0+\n", (of_process / "status").read_text())
+        assert len(predicted(workspace)) == 1
+        asked = f"{service_url(workspace)}/maintenance/retrain"
+        job = httpx2.post(asked, json={"promote": "always"}, headers=operator).json()["id"]
+        until(lambda: httpx2.get(f"{asked}/{job}", headers=operator).json()["state"] not in ("starting", "running"))
+        assert httpx2.get(f"{asked}/{job}", headers=operator).json()["state"] == "done"
+    assert "Read-only" not in (workspace.root / "serve.log").read_text()
