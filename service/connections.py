@@ -180,15 +180,16 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str) -> None:
         self._disarm()
-        self.transport.write(refusal_bytes(status, detail, self.server_state.default_headers))
+        asked = self.scope["headers"] if self._reading == "body" else self.headers or ()
+        self.transport.write(refusal_bytes(status, detail, asked, self.server_state.default_headers))
         self.transport.close()
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    await refusal(431, TOO_LARGE, {"Connection": "close"})(scope, receive, send)
+    await refusal(431, TOO_LARGE, scope["headers"])(scope, receive, send)
 
 
 async def _no_path(scope: Scope, receive: Receive, send: Send) -> None:
     """A target with a host of its own would count more than the Host header that is checked; no proxy is here."""
     why = "the target of a request is a path that begins with /"
-    await refusal(400, why, {"Connection": "close"})(scope, receive, send)
+    await refusal(400, why, scope["headers"])(scope, receive, send)

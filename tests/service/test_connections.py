@@ -13,6 +13,8 @@ from tests.service.test_v2 import INFER
 from workbench.settings import load_settings
 
 BODY = json.dumps({"instances": [ROW]}).encode()
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+MINE = ("X-Request-ID: mine", f"traceparent: {TRACE}")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,33 @@ def statuses(told: bytes) -> list[int]:
 def test_who_stops_half_way_is_told_and_ended(wire, sent, status):
     assert statuses(wire.raw(sent)) == status
     assert wire.ask()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (request("/predict", BODY, *MINE)[:-5], 408),
+        (request("/health", b"", *MINE, "X: y", method="GET")[:-2], 408),
+        (request("/health", b"", *MINE, f"X-Large: {'x' * 9000}", method="GET"), 431),
+        (request("http://evil.example/health", b"", *MINE, method="GET"), 400),
+        (request("/health", b"", *MINE, "X: a\nY: b", method="GET"), 400),
+        (request("/predict", b"x" * 300_001, *MINE)[:-300_001], 413),
+        (request("/nothing", b"", *MINE, method="GET"), 404),
+    ],
+    ids=lambda value: None if isinstance(value, bytes) else str(value),
+)
+def test_every_refusal_is_a_problem_that_tells_the_names_of_its_request(wire, sent, status):
+    head, _, body = wire.raw(sent).partition(b"\r\n\r\n")
+    headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    told = json.loads(body)
+    assert (told["status"], headers[b"content-type"]) == (status, b"application/problem+json")
+    assert told["request_id"].encode() == headers[b"x-request-id"] == b"mine"
+    assert headers[b"traceparent"] == TRACE.encode()
+
+
+def test_who_tells_no_name_is_given_one(wire):
+    one, other = (re.findall(rb"x-request-id: (\w+)", wire.raw(b"nonsense\r\n\r\n")) for _ in range(2))
+    assert (len(one), len(other), one == other) == (1, 1, False)
 
 
 def test_a_byte_now_and_then_gives_no_more_time(wire):
@@ -86,10 +115,10 @@ def test_slow_bodies_take_nobodys_place(wire):
 def test_more_connections_than_allowed_are_told_to_come_again(wire):
     def crowded():
         held = [socket.create_connection(wire.address, timeout=20) for _ in range(20)]
-        told = statuses(wire.raw(b""))
+        told = wire.raw(b"")
         for connection in held:
             connection.close()
-        return told == [503]
+        return statuses(told) == [503] and b"\r\nretry-after: 1\r\n" in told
 
     until(crowded)
     until(lambda: statuses(wire.raw(request("/health", method="GET"))) == [200])
