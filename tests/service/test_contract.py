@@ -16,9 +16,9 @@ import threading
 
 import filelock
 import pytest
-import uvicorn
 from typer.testing import CliRunner
 
+from service.__main__ import server
 from service.app import create_app
 from tests.conftest import until
 from tests.service.conftest import start
@@ -64,14 +64,14 @@ def served(_regression, tmp_path_factory):
     settings = start(load_settings(root), predict_token_file="apps.token")
     settings.metrics_dir.mkdir(exist_ok=True)
     app = create_app(settings, command_line=in_this_process)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    running = server(app, settings)
     with socket.create_server(("127.0.0.1", 0)) as own:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [own]})
         thread.start()
-        until(lambda: server.started)
+        until(lambda: running.started)
         with VersionStore(settings.versions_dir).retrain_lock(), filelock.FileLock(settings.metrics_dir / "aside.lock"):
             yield f"http://127.0.0.1:{own.getsockname()[1]}", token
-        server.should_exit = True
+        running.should_exit = True
         thread.join()
 
 
