@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tests.conftest import until
 from tests.processes import ROOT, free_port, serving
+from tests.test_ops import copied
 from workbench.exposure import service_url
 from workbench.settings import load_settings
 from workbench.tokens import maintenance_token
@@ -62,12 +63,18 @@ def as_locked() -> str:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """An environment with the service and nothing else; skips where no package index answers."""
-    folder = tmp_path_factory.mktemp("fresh")
+    """An environment with the service and nothing else, from what the Containerfile builds it of.
+
+    Skips where no package index answers.
+    """
+    folder, source = tmp_path_factory.mktemp("fresh"), tmp_path_factory.mktemp("source")
+    for name in copied():
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     (folder / "constraints.txt").write_text(as_locked())
     pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--retries=1"]
-    words = ["--constraint", folder / "constraints.txt", f"{ROOT}[service]"]
+    words = ["--constraint", folder / "constraints.txt", f"{source}[service]"]
     done = subprocess.run([*pip, *words], capture_output=True, text=True, check=False)
     if done.returncode and UNREACHED.search(done.stdout + done.stderr):
         pytest.skip("no package index can be reached")

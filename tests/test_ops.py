@@ -19,6 +19,12 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line.strip()]
 
 
+def copied() -> set[str]:
+    """What of the source goes into the container."""
+    lines = [words.split()[:-1] for name, words in instructions() if name == "COPY" and "--from" not in words]
+    return {word for line in lines for word in line}
+
+
 def environment() -> dict[str, str]:
     told = dict(pair.split("=", 1) for name, words in instructions() if name == "ENV" for pair in words.split())
     return told | dict(re.findall(r"^Environment=(\w+)=(.*)$", UNIT, re.MULTILINE))
@@ -53,10 +59,7 @@ def test_the_container_is_no_roots_and_writes_only_where_it_may():
     assert environment()["NUMBA_CACHE_DIR"].startswith(("/tmp/", "/var/cache/"))
     assert "--read-only --tmpfs /tmp" in CONTAINER
     # Nothing of the workspace of whoever builds it goes along: no `COPY .`.
-    copied = [words.split()[:-1] for name, words in instructions() if name == "COPY" and "--from" not in words]
-    assert {word for words in copied for word in words} == {
-        *("pyproject.toml", "README.md", "LICENSE", "workbench", "service", "share")
-    }
+    assert copied() == {"pyproject.toml", "README.md", "LICENSE", "workbench", "service", "share"}
 
 
 def test_the_variables_of_both_are_settings(trained, monkeypatch):
