@@ -6,6 +6,7 @@ import pytest
 from tests.conftest import make_workspace
 from workbench.errors import SettingsError
 from workbench.exposure import check_exposure
+from workbench.tokens import FILE, HASH_KEY_FILE, hash_key, maintenance_token
 
 
 def exposed(folder, *lines):
@@ -38,6 +39,16 @@ def test_a_token_that_cannot_be_shown_or_is_no_secret_is_refused_at_start(tmp_pa
         (tmp_path / "apps.token").write_text(content)
         (tmp_path / "apps.token").chmod(mode)
     with pytest.raises(SettingsError, match=why):
+        check_exposure(settings)
+
+
+@pytest.mark.parametrize(("make", "name"), [(maintenance_token, FILE), (hash_key, HASH_KEY_FILE)])
+def test_a_token_or_a_key_that_others_may_read_is_refused_at_start(tmp_path, make, name):
+    settings = exposed(tmp_path)
+    make(tmp_path)
+    check_exposure(settings)
+    (tmp_path / name).chmod(0o640)
+    with pytest.raises(SettingsError, match=rf"{name} can be read by others; chmod 600 it"):
         check_exposure(settings)
 
 

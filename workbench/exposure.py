@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import SettingsError
-from workbench.tokens import read_token
+from workbench.tokens import FILE, HASH_KEY_FILE, read_token
 
 if TYPE_CHECKING:
     import ssl
@@ -70,8 +70,8 @@ def check_exposure(settings: Settings) -> None:
     Raises
     ------
     SettingsError
-        If other machines could ask without a token, the predict token is none that can be shown, or the certificate
-        cannot be used.
+        If other machines could ask without a token, a token or a key can be read by others, the predict token is none that can
+        be shown, or the certificate cannot be used.
     """
     service = settings.service
     if not (private(service.host) or service.predict_token_file or service.allow_open):
@@ -80,6 +80,9 @@ def check_exposure(settings: Settings) -> None:
             f"file that holds one ([service] predict_token_file), or say allow_open = true if whoever reaches this "
             f"machine may ask"
         )
+    for name, what in ((FILE, "the maintenance token"), (HASH_KEY_FILE, "the key of hashed inputs")):
+        if (settings.root / name).exists():
+            _check_private(settings.root / name, what)
     if service.predict_token_file is not None:
         _check_token(Path(settings.root, service.predict_token_file))
     files = tls_files(settings)
@@ -94,8 +97,12 @@ def _check_token(path: Path) -> None:
         raise SettingsError(f"[service] predict_token_file {path} cannot be read: {error}") from error
     if not token:
         raise SettingsError(f"[service] predict_token_file {path} holds no token; write one line into it")
+    _check_private(path, "[service] predict_token_file")
+
+
+def _check_private(path: Path, what: str) -> None:
     if path.stat().st_mode & 0o077:
-        raise SettingsError(f"[service] predict_token_file {path} can be read by others; chmod 600 it")
+        raise SettingsError(f"{what} {path} can be read by others; chmod 600 it")
 
 
 def _check_certificate(cert: Path, key: Path) -> None:
