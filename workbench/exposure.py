@@ -70,8 +70,8 @@ def check_exposure(settings: Settings) -> None:
     Raises
     ------
     SettingsError
-        If other machines could ask without a token, a token or a key can be read by others, the predict token is none that can
-        be shown, or the certificate cannot be used.
+        If other machines could ask without a token, a token or a key can be read by others, the predict token is none
+        that can be shown, or the certificate cannot be used.
     """
     service = settings.service
     if not (private(service.host) or service.predict_token_file or service.allow_open):
