@@ -100,6 +100,84 @@ def test_a_writer_whose_file_was_deleted_goes_on_in_a_new_one(tmp_path):
     assert (reasons(tmp_path), writer.deferred) == (["b"], 0)
 
 
+def edited(path):
+    """As an editor saves it: a new file in the place of the old one."""
+    old = path.rename(path.with_suffix(".jsonl~"))
+    path.write_bytes(old.read_bytes())
+
+
+def torn(path):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def lengthened(path):
+    path.write_bytes(path.read_bytes() + b'{"id": "half')
+
+
+@pytest.mark.parametrize("change", [edited, torn, lengthened])
+def test_a_writer_whose_file_somebody_changed_goes_on_in_a_new_one_and_each_line_is_there_once(tmp_path, change):
+    writer = Writer(tmp_path)
+    writer.append([event("a")])
+    writer.append([event("b")])
+    change(next(tmp_path.glob("*.jsonl")))
+    writer.append([event("c")])
+    writer.append([event("d")])
+    found = reasons(tmp_path)
+    assert found == (["a", "c", "d"] if change is torn else ["a", "b", "c", "d"])
+    assert (writer.deferred, writer.trouble) == (0, None)
+
+
+def test_a_writer_whose_folder_was_moved_goes_on_in_a_new_one_and_writes_nothing_twice(tmp_path):
+    writer = Writer(tmp_path / "here")
+    writer.append([event("a")])
+    (tmp_path / "here").rename(tmp_path / "there")
+    writer.append([event("b")])
+    assert (reasons(tmp_path / "here"), reasons(tmp_path / "there")) == (["b"], ["a"])
+
+
+def test_a_line_that_the_disk_took_and_then_refused_is_not_found_twice(tmp_path, monkeypatch):
+    """What fsync says of a disk with bad blocks: the file is longer by then."""
+    writer, fsync, answers = Writer(tmp_path, fsync="always"), os.fsync, [None, None, OSError(5, "Input/output error")]
+
+    def failing(fd):
+        fsync(fd)
+        if answers and (error := answers.pop(0)):
+            raise error
+
+    monkeypatch.setattr(os, "fsync", failing)
+    writer.append([event("a")])
+    writer.append([event("b")])
+    assert (reasons(tmp_path), writer.deferred) == (["a", "b"], 0)
+
+
+def test_a_forked_process_does_not_write_what_waits_in_its_parent(tmp_path):
+    folder = tmp_path / "store"
+    folder.write_text("")
+    writer = Writer(folder)
+    writer.append([event("parent")])
+    folder.unlink()
+    child = os.fork()
+    if child == 0:
+        writer.flush()
+        writer.append([event("child")])
+        writer.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert writer.flush()
+    assert sorted(reasons(folder)) == ["child", "parent"]
+
+
+def test_what_still_waits_at_the_end_is_lost_and_told(tmp_path, caplog):
+    folder = tmp_path / "store"
+    folder.write_text("")
+    writer = Writer(folder)
+    writer.append([event("a"), event("b")])
+    assert "File exists" in writer.trouble
+    writer.close()
+    assert (writer.lost, writer.deferred) == (2, 0)
+    assert "2 records are lost: File exists" in caplog.text
+
+
 def test_what_the_disk_refuses_waits_and_is_written_later(tmp_path):
     folder = tmp_path / "store"
     folder.write_text("a file where the folder should be")

@@ -14,7 +14,7 @@ from workbench.findings import SHOWN, Case, Finding, each, listing, some
 from workbench.metrics_store import KINDS
 from workbench.moments import parse_utc, utc_text
 from workbench.records import Heartbeat, Prediction
-from workbench.segments import closed_segment
+from workbench.segment_file import closed_segment
 
 # Clocks of one machine agree better than this; what is written while it is read is never so far ahead.
 AHEAD = timedelta(minutes=1)

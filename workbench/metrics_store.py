@@ -5,6 +5,7 @@ Six folders of segments: predictions, actuals, refused, service (requests and he
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import inf
@@ -109,6 +110,8 @@ class MetricsStore:
             )
             for name in KINDS
         }
+        # Also of a store that nobody closes: what still waits when its process ends is written, or told to be lost.
+        self._ending = weakref.finalize(self, _close, tuple(self._writers.values()))
         self.waits_for_disk = fsync_s == 0
         self._syncer = Syncer(self._sync, every_s=fsync_s) if 0 < fsync_s < inf else None
         self._tails: dict[tuple[Any, ...], Tail[Any]] = {}
@@ -153,6 +156,14 @@ class MetricsStore:
         """Records given up because too many waited."""
         return sum(writer.lost for writer in self._writers.values())
 
+    @property
+    def trouble(self) -> str | None:
+        """What the disk says where it refuses records, with the folder; None while it takes them."""
+        told = (
+            f"{self.folder.name}/{name}: {writer.trouble}" for name, writer in self._writers.items() if writer.trouble
+        )
+        return next(told, None)
+
     def flush(self) -> bool:
         waiting = [not writer.flush() for writer in self._writers.values()]
         return not any(waiting)
@@ -169,8 +180,7 @@ class MetricsStore:
     def close(self) -> None:
         if self._syncer is not None:
             self._syncer.end()
-        for writer in self._writers.values():
-            writer.close()
+        _close(self._writers.values())
 
     def window(self) -> list[Prediction]:
         """The last `window` predictions of all writers, oldest first."""
@@ -286,6 +296,11 @@ class MetricsStore:
         if evaluations:
             gone += pruning.thin_evaluations(self.folder / "evaluations", order(evaluations[0]))
         return gone
+
+
+def _close(writers: Iterable[Writer]) -> None:
+    for writer in writers:
+        writer.close()
 
 
 def join(predictions: Iterable[Prediction], actuals: Iterable[Actual]) -> list[tuple[Prediction, Actual]]:

@@ -14,7 +14,8 @@ import msgspec
 from workbench.evaluation import Evaluation
 from workbench.files import replace_whole
 from workbench.records import Actual, Prediction, Stamp
-from workbench.segments import closed_segment, order
+from workbench.segment_file import closed_segment
+from workbench.segments import order
 from workbench.tails import Follower, Order
 
 Pairs = list[tuple[Prediction, Actual]]

@@ -7,14 +7,15 @@ never read.
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -23,7 +24,9 @@ import msgspec
 from workbench.files import sync
 from workbench.moments import utc_now, utc_text
 from workbench.records import Record
+from workbench.segment_file import SegmentFile, sync_and_close
 
+log = logging.getLogger("workbench.store")
 R = TypeVar("R", bound=Record)
 KEPT_IN_MEMORY = 10_000
 # Lines that are written in one go, in well under a millisecond: for so long other threads may have to wait.
@@ -64,7 +67,8 @@ class Writer:
     """Appends records to this process's segment of a folder.
 
     A record is handed to the kernel before `append` returns. If the disk refuses, the lines wait in memory (at most
-    `KEPT_IN_MEMORY`, then the oldest are lost and counted) and are written by the next append that can.
+    `KEPT_IN_MEMORY`, then the oldest are lost and counted) and are written by the next append that can; `trouble` says
+    meanwhile what the disk says. A segment that was deleted, moved or changed by another hand is not written to again.
 
     Parameters
     ----------
@@ -86,6 +90,7 @@ class Writer:
     ) -> None:
         self.folder = folder
         self.lost = 0
+        self.trouble: str | None = None
         self._rows = segment_rows
         self._fsync = fsync
         self._clock = clock
@@ -94,7 +99,9 @@ class Writer:
         self._encode = msgspec.json.Encoder(enc_hook=_plain).encode
         self._last_stamp = ""
         self._begun = datetime.min.replace(tzinfo=UTC)
-        self._fd: int | None = None
+        self._file: SegmentFile | None = None
+        # Holds a part of what is going to be written again.
+        self._spoilt: SegmentFile | None = None
         # Descriptors of segments that were rolled over and are not on the disk for certain, and whether the present
         # one has lines that are not.
         self._rolled: list[int] = []
@@ -159,7 +166,7 @@ class Writer:
     def flush(self) -> bool:
         """Try to write what waits; whether nothing waits any more."""
         with self._lock:
-            if self._waiting:
+            if self._waiting and self._pid == os.getpid():
                 self._write_waiting()
             return not self._waiting
 
@@ -174,56 +181,82 @@ class Writer:
         with self._lock:
             rolled, self._rolled = self._rolled, []
             # A descriptor of its own: this one may be closed while the disk is waited for.
-            present = [os.dup(self._fd)] if self._dirty and self._fd is not None else []
+            present = [os.dup(self._file.fd)] if self._dirty and self._file is not None else []
             self._dirty = False
-        _sync_and_close([*rolled, *present])
+        sync_and_close([*rolled, *present])
         if rolled or present:
             sync(self.folder)
 
     def close(self) -> None:
+        """Write what can be written; what the disk refuses to the end is lost, counted and told in the log."""
+        if self._pid != os.getpid():
+            return  # Of the process that this one was forked from.
+        if not self.flush():
+            with self._lock:
+                log.error("%s: %d records are lost: %s", self.folder, len(self._waiting), self.trouble)
+                self.lost += len(self._waiting)
+                self._waiting.clear()
         if self._fsync == "later":
-            self.sync()
+            try:
+                self.sync()
+            except OSError:
+                log.exception("%s: what was recorded last may not be on the disk", self.folder)
         with self._lock:
-            if self._fd is not None:
-                os.close(self._fd)
-            self._fd, self._segment = None, ""
+            for file in (self._file, self._spoilt):
+                if file is not None:
+                    os.close(file.fd)
+            self._file = self._spoilt = None
+            self._segment = ""
 
     def _roll(self) -> None:
-        mine = self._pid == os.getpid()
-        if not mine:
-            # Of the process that this one was forked from, which syncs what it wrote.
-            self._rolled, self._dirty = [], False
-        elif self._fd is not None:
-            self._let_go(self._fd)
-        self._fd = None
+        if self._pid != os.getpid():
+            # Of the process that this one was forked from, which syncs what it wrote and writes what waits.
+            self._rolled, self._dirty, self._spoilt = [], False, None
+            self._waiting.clear()
+        elif self._file is not None:
+            self._let_go(self._file)
+        self._file = None
         self._pid = os.getpid()
         self._name_segment()
 
-    def _let_go(self, fd: int) -> None:
+    def _let_go(self, file: SegmentFile) -> None:
         """Close a segment that is not written to any more, or leave that to `sync`."""
         if self._dirty:
-            self._rolled.append(fd)
+            self._rolled.append(file.fd)
             self._dirty = False
         else:
-            os.close(fd)
+            os.close(file.fd)
 
     def _write_waiting(self) -> None:
-        if self._written(self._waiting):
-            self._waiting.clear()
-        else:
-            self._forget_oldest()
+        """In parts, so that a disk that is still full costs little to ask, and one that has little room takes some."""
+        while self._waiting and self._written(islice(self._waiting, AT_ONCE)):
+            for _ in range(min(AT_ONCE, len(self._waiting))):
+                self._waiting.popleft()
+        self._forget_oldest()
 
     def _written(self, lines: Iterable[bytes]) -> bool:
         """Whether the kernel took them all; a segment that fails is given up and one more is tried."""
         data = b"\n".join(lines) + b"\n"
+        trouble = None
         for _ in range(2):
             try:
-                self._write_to(self._open(), data)
-            except OSError:
-                # Not swallowed: `deferred` and `lost` tell, and the service reports itself degraded.
+                self._take_back()
+                if self._file is None:
+                    self._file = SegmentFile(self.folder / f"{self._segment}.jsonl", durable=self._fsync == "always")
+                self._file.write(data)
+            except OSError as error:
+                # Not swallowed: `trouble`, `deferred` and `lost` tell, and the service reports itself degraded.
+                trouble = error.strerror or str(error)
                 self._give_up_segment()
             else:
+                self._dirty = self._fsync == "later"
+                if self.trouble is not None:
+                    log.warning("%s can be written again", self.folder)
+                self.trouble = None
                 return True
+        if self.trouble is None:
+            log.error("%s cannot be written, records wait in memory: %s", self.folder, trouble)
+        self.trouble = trouble
         return False
 
     def _forget_oldest(self) -> None:
@@ -231,39 +264,21 @@ class Writer:
             self._waiting.popleft()
             self.lost += 1
 
-    def _write_to(self, fd: int, data: bytes) -> None:
-        written = os.write(fd, data)
-        after = os.fstat(fd)
-        if not after.st_nlink:
-            raise FileNotFoundError(f"{self._segment} was deleted")
-        if written < len(data):
-            os.ftruncate(fd, after.st_size - written)
-            raise OSError("the disk took a part of the lines only")
-        if self._fsync == "always":
-            os.fsync(fd)
-        self._dirty = self._fsync == "later"
-
-    def _open(self) -> int:
-        if self._fd is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"{self._segment}.jsonl"
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            # Held for as long as this may still be written to: the pruner leaves it alone.
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-            if self._fsync == "always":
-                # Lines that are on the disk are lost all the same if the name of their file is not.
-                sync(self.folder)
-        return self._fd
-
     def _give_up_segment(self) -> None:
         """Ids of waiting lines keep naming the segment they were meant for; they are written to the next one."""
-        if self._fd is not None:
-            if not os.fstat(self._fd).st_size:
-                # A full disk must not leave one empty file an attempt.
-                (self.folder / f"{self._segment}.jsonl").unlink(missing_ok=True)
-            self._let_go(self._fd)
-        self._fd = None
+        if self._file is not None:
+            self._file, self._spoilt = None, self._file
+            # Otherwise before the next line is written.
+            with suppress(OSError):
+                self._take_back()
         self._name_segment()
+
+    def _take_back(self) -> None:
+        """Nothing may be written again before it is gone from where it was."""
+        if self._spoilt is not None:
+            self._spoilt.take_back()
+            self._let_go(self._spoilt)
+            self._spoilt = None
 
     def _name_segment(self) -> None:
         """Names of one writer grow even if the clock does not: they order records of the same instant."""
@@ -273,29 +288,3 @@ class Writer:
 
 def _unstamped(record: Record) -> Record:
     return msgspec.structs.replace(record, id="", recorded_at="") if record.id or record.recorded_at else record
-
-
-def _sync_and_close(descriptors: list[int]) -> None:
-    """All of them are closed, and the first trouble is told."""
-    troubles = []
-    for fd in descriptors:
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            troubles.append(error)
-        finally:
-            os.close(fd)
-    if troubles:
-        raise troubles[0]
-
-
-@contextmanager
-def closed_segment(path: Path) -> Iterator[bool]:
-    """Whether no process writes to a segment any more; none will begin to while the block lasts."""
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
