@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import filelock
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
@@ -31,6 +30,7 @@ from service.security import JsonOnly, KnownHosts
 from service.v2_infer import infer_routes
 from workbench import kept_inputs
 from workbench.jobs import Jobs
+from workbench.locks import is_held
 from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_now
 from workbench.monitor import ModelMonitor
@@ -140,12 +140,18 @@ def health(request: Request) -> dict[str, Any]:
     """Alive; `degraded` with reasons when something needs a person."""
     serving, store = request.app.state.serving, request.app.state.monitor.store
     reasons = [serving.error] if serving.error else []
-    if store.deferred or store.lost:
-        reasons.append(f"the metrics store cannot write: {store.deferred} records wait, {store.lost} are lost")
+    if store.deferred:
+        why = f" ({store.trouble})" if store.trouble else ""
+        reasons.append(f"the metrics store cannot write{why}: {store.deferred} records wait, {store.lost} are lost")
+    elif store.lost:
+        reasons.append(f"{store.lost} records are lost: the disk refused them for too long")
     if store.unsynced:
         reasons.append(f"what was recorded is not on the disk: {store.unsynced}")
-    if not _maintained(request.app.state.settings):
-        reasons.append("no maintainer is running; `python main.py serve` starts one")
+    try:
+        if not is_held(request.app.state.settings.metrics_dir / "maintainer.lock"):
+            reasons.append("no maintainer is running; `python main.py serve` starts one")
+    except OSError as error:
+        reasons.append(f"metrics/ cannot be read: {error.strerror}")
     current = serving.current
     return {
         "status": "starting" if current is None and not reasons else "degraded" if reasons else "ok",
@@ -162,14 +168,3 @@ def ready(request: Request) -> dict[str, str]:
     if serving.current is None:
         raise HTTPException(503, serving.error or "no version is loaded yet", {"Retry-After": "2"})
     return {"model_version": serving.current.id}
-
-
-def _maintained(settings: Settings) -> bool:
-    path = settings.metrics_dir / "maintainer.lock"
-    if not path.exists():
-        return False
-    try:
-        with filelock.FileLock(path, blocking=False):
-            return False
-    except filelock.Timeout:
-        return True

@@ -15,7 +15,7 @@ from workbench.errors import WorkbenchError
 
 Layer = Callable[[ASGIApp], ASGIApp]
 # What has a handler of its own; anything else is a 500 by the server's hand, and in its log.
-REFUSALS = (HTTPException, RequestValidationError, WorkbenchError)
+REFUSALS = (HTTPException, RequestValidationError, WorkbenchError, OSError)
 
 
 class PlainRoute(APIRoute):

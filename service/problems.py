@@ -127,6 +127,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(WorkbenchError, _not_possible)
+    app.add_exception_handler(OSError, _disk_refuses)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -154,6 +155,14 @@ async def _not_possible(request: Request, error: Exception) -> Response:
     status, kind, _ = next(told for known, told in KINDS.items() if isinstance(error, known))
     errors = [_told({"message": str(error)})] if status == 422 else None
     return problem(request.scope, status, str(error), kind=kind, errors=errors)
+
+
+async def _disk_refuses(request: Request, error: Exception) -> Response:
+    """A full, broken or vanished disk is nothing that the client did, and may be over soon."""
+    request_id = request.scope["state"]["request_id"].decode()
+    log.error("request %s: %s %r failed", request_id, request.method, request.url.path, exc_info=error)
+    detail = f"the workspace cannot be read or written: {error}"
+    return problem(request.scope, 503, detail, headers={"Retry-After": "2"})
 
 
 def _told(error: Mapping[str, Any]) -> dict[str, Any]:

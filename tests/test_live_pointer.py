@@ -48,6 +48,16 @@ def test_a_damaged_pointer_is_an_error_that_names_the_remedy_and_a_switch_mends_
     assert (pointer.read().version_id, pointer.read().previous) == ("b", "a")
 
 
+def test_a_pointer_that_somebody_deleted_is_told_and_a_switch_mends_it_and_goes_on_counting(pointer):
+    for name in "ab":
+        pointer.switch(name, by="t", reason="")
+    pointer.path.unlink()
+    with pytest.raises(CorruptVersion, match=r"live.json is gone; .*main.py activate b"):
+        pointer.read()
+    pointer.switch("b", by="t", reason="as the message says")
+    assert (pointer.read().version_id, pointer.read().previous, pointer.read().generation) == ("b", "a", 3)
+
+
 def test_a_switch_cut_off_before_its_log_line_is_logged_by_the_next(pointer):
     pointer.switch("a", by="t", reason="")
     pointer.switch("b", by="t", reason="")

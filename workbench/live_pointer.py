@@ -33,7 +33,7 @@ class LivePointer:
         Raises
         ------
         CorruptVersion
-            If the file is damaged.
+            If the file is damaged, or gone although the log knows that something has gone live.
         """
         if self.path.exists() and not self.path.is_file():
             # A pipe, say, would be waited for.
@@ -41,6 +41,8 @@ class LivePointer:
         try:
             pointer = msgspec.json.decode(self.path.read_bytes(), type=Pointer)
         except FileNotFoundError:
+            if self.log():
+                raise CorruptVersion(f"{self.path} is gone; {self._remedy()}") from None
             return None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptVersion(f"{self.path} is damaged ({error}); {self._remedy()}") from error
@@ -49,10 +51,10 @@ class LivePointer:
         return pointer
 
     def stamp(self) -> tuple[int, int] | None:
-        """Changes with every switch; costs one stat."""
+        """Changes with every switch; costs one stat. None while the file cannot be looked at: `read` says why."""
         try:
             stat = os.stat(self.path)
-        except FileNotFoundError:
+        except OSError:
             return None
         return stat.st_mtime_ns, stat.st_ino
 

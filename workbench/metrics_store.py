@@ -5,6 +5,7 @@ Six folders of segments: predictions, actuals, refused, service (requests and he
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -132,6 +133,20 @@ class MetricsStore:
     def append(self, *records: Record) -> list[Any]:
         """Write records of one kind; returns them with their ids and times."""
         return self._writer(type(records[0])).append(records)
+
+    def tell(self, event: Event) -> Event:
+        """Write an event that somebody relies on.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses; the event waits in memory for as long as this process lives.
+        """
+        told: Event = self.append(event)[0]
+        if self._writers["events"].deferred:
+            why = self._writers["events"].trouble or "the disk refuses"
+            raise OSError(errno.EIO, f"{event.kind}: not written down ({why})", str(self.folder / "events"))
+        return told
 
     def put(self, kind: type[Record], records: Iterable[Record]) -> list[str]:
         """As `append`, for who needs no more than the ids; records are held no longer than it takes to encode them."""

@@ -59,24 +59,24 @@ def stand(settings: Settings, metrics: MetricsStore, live: Pointer | None, *, ru
 
 def pause(metrics: MetricsStore, *, by: str, reason: str) -> Event:
     """No automatic retrain and no automatic switch until `resume`."""
-    return metrics.append(Event(kind="paused", reason=reason, by=by))[0]
+    return metrics.tell(Event(kind="paused", reason=reason, by=by))
 
 
 def resume(metrics: MetricsStore, *, by: str, reason: str) -> Event:
-    return metrics.append(Event(kind="resumed", reason=reason, by=by))[0]
+    return metrics.tell(Event(kind="resumed", reason=reason, by=by))
 
 
 def pin(metrics: MetricsStore, version_id: str | None, *, by: str, reason: str) -> Event:
     """Keep a version live: nothing switches away from it by itself; None ends that."""
     kind = "unpinned" if version_id is None else "pinned"
-    return metrics.append(Event(kind=kind, reason=reason, version=version_id, by=by))[0]
+    return metrics.tell(Event(kind=kind, reason=reason, version=version_id, by=by))
 
 
 def decline(metrics: MetricsStore, version_id: str, *, by: str, reason: str) -> Event:
     """A challenger that the gate kept out stays out: nobody is asked about it any more."""
-    return metrics.append(Event(kind="declined", reason=reason, version=version_id, by=by))[0]
+    return metrics.tell(Event(kind="declined", reason=reason, version=version_id, by=by))
 
 
 def accept(metrics: MetricsStore, feature: str, live: str | None, *, by: str, reason: str) -> Event:
     """Take a feature's drift as the new normal, for as long as the live version stays live."""
-    return metrics.append(Event(kind="accepted", reason=reason, version=live, by=by, data={"feature": feature}))[0]
+    return metrics.tell(Event(kind="accepted", reason=reason, version=live, by=by, data={"feature": feature}))

@@ -122,7 +122,8 @@ def test_classification_tells_its_own_metric(seen, tmp_path):
 def test_what_is_missing_is_told_before_there_is_anything_to_tell(trained):
     assert told(View(settings=trained)) == "○ nothing live: no version yet"
     assert told(Reader(trained).read()) == "○ no check yet: no traffic yet"
-    (trained.versions_dir / "live.json").unlink()
+    for name in ("live.json", "promotions.jsonl"):
+        (trained.versions_dir / name).unlink()
     assert told(Reader(trained).read()) == "○ nothing live: 1 version is there to switch to"
     (trained.versions_dir / "live.json").write_text("{")
     assert told(Reader(trained).read()).startswith("✖ damaged: which version is live cannot be read")

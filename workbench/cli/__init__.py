@@ -55,3 +55,7 @@ def main() -> None:
         raise SystemExit(2) from error
     except BrokenPipeError:
         raise SystemExit(1) from None
+    except OSError as error:
+        # A disk that is full or broken, a folder that others own.
+        print(f"error: {error.strerror or error}: {error.filename or 'a file'}", file=sys.stderr)
+        raise SystemExit(2) from error
