@@ -147,6 +147,8 @@ def health(request: Request) -> dict[str, Any]:
         reasons.append(f"{store.lost} records are lost: the disk refused them for too long")
     if store.unsynced:
         reasons.append(f"what was recorded is not on the disk: {store.unsynced}")
+    if request.app.state.monitor.trouble is not None:
+        reasons.append(request.app.state.monitor.trouble)
     try:
         if not is_held(request.app.state.settings.metrics_dir / "maintainer.lock"):
             reasons.append("no maintainer is running; `python main.py serve` starts one")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import anyio
 import anyio.to_thread
 import msgspec
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
@@ -24,6 +24,7 @@ from service.problems import documented
 from service.refusals import PROBLEMS_SHOWN, unreadable
 from service.schemas import FeedbackRequest, FeedbackResponse
 from service.security import feedback_client
+from workbench.errors import Busy
 from workbench.monitor import ModelMonitor
 from workbench.records import LARGEST, Label
 from workbench.rows import safe_text
@@ -139,7 +140,10 @@ class FeedbackApp:
                 verdicts[row] = _invalid(row, item, allowed)
             else:
                 able.append((row, item.prediction_id, item.actual))
-        fates = self._monitor.judge([(name, actual) for _, name, actual in able]) if able else []
+        try:
+            fates = self._monitor.judge([(name, actual) for _, name, actual in able]) if able else []
+        except Busy as error:
+            raise HTTPException(503, str(error), {"Retry-After": "2"}) from error
         for (row, name, _), fate in zip(able, fates, strict=True):
             verdicts[row] = Verdict(row, name, fate)
         return [verdicts[row] for row, _ in part]

@@ -49,12 +49,21 @@ class Serving:
         if self._loading.acquire(timeout=timeout_s):
             self._loading.release()
 
+    def _without_pointer(self) -> str | None:
+        """Nothing has gone live yet, or all that told it is gone since."""
+        if self.current is None:
+            return None
+        return (
+            f"{self.versions.folder}/ no longer tells which version is live; {self.current.id} goes on answering; "
+            f"restore that folder from a copy, or make a version live with `python main.py activate ID`"
+        )
+
     def _load(self) -> None:
         try:
             self._stamp = self.versions.pointer.stamp()
             live = self.versions.live()
             if live is None:
-                self.error = None
+                self.error = self._without_pointer()
                 return
             version = self._loaded.get(live.version_id) or self.versions.serve(live.version_id)
             before, self.current, self.error = self.current, version, None

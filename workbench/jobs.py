@@ -32,6 +32,8 @@ from workbench.settings import Settings, with_choice
 from workbench.version_store import VersionStore
 
 KEPT = 100
+# Starting a process takes some tenths of a second.
+START_S = 10.0
 OPEN = ("starting", "running")
 
 
@@ -97,7 +99,11 @@ class Jobs:
         with_choice(self.settings, recipe=recipe, ensemble=ensemble)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Of two who ask at once, one is told that the other was quicker.
-        with filelock.FileLock(self.folder / "start.lock"):
+        try:
+            turn = filelock.FileLock(self.folder / "start.lock").acquire(timeout=START_S)
+        except filelock.Timeout as error:
+            raise Busy(f"another process has been starting a retrain for {START_S:g} s; try again") from error
+        with turn:
             if self.running() is not None or versions.retraining():
                 raise Busy("a retrain is under way; wait for it, or cancel it")
             options = {"--promote": promote, "--version_id": version_id, "--recipe": recipe, "--ensemble": ensemble}

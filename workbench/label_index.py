@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Generic, Literal, TypeVar
 
-from workbench.pruning import labels_by_turns
+from workbench.errors import Busy
+from workbench.pruning import LOOK_AGAIN_S, TURN_S, labels_by_turns
 from workbench.records import Actual, Label, Record, Refused, Stamp
 from workbench.scores import label_text
 from workbench.segments import order, segment_start
@@ -35,6 +36,8 @@ class LabelIndex:
     def __init__(self, folder: Path, history: int) -> None:
         self.folder = folder
         self.history = history
+        # Why actuals cannot be judged at present.
+        self.trouble: str | None = None
         self._lock = RLock()
         self._begin()
 
@@ -47,11 +50,23 @@ class LabelIndex:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """What is judged and written inside is so at once: no other thread or process takes an actual meanwhile."""
+        """What is judged and written inside is so at once: no other thread or process takes an actual meanwhile.
+
+        Raises
+        ------
+        Busy
+            If another process does not let go of the lock; who asks after that is told at once.
+        """
         with self._lock:
             # The first look at a long history is long; others need not wait for it.
             self.read()
-            with labels_by_turns(self.folder):
+            with ExitStack() as turn:
+                try:
+                    turn.enter_context(labels_by_turns(self.folder, TURN_S if self.trouble is None else LOOK_AGAIN_S))
+                except Busy as error:
+                    self.trouble = str(error)
+                    raise
+                self.trouble = None
                 self.read()
                 yield
 

@@ -68,6 +68,11 @@ class ModelMonitor:
         self._refused_at = datetime.min.replace(tzinfo=UTC)
         self._untold: Counter[str] = Counter()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why actuals cannot be judged at present."""
+        return self._labels.trouble
+
     @cached_property
     def _keeper(self) -> kept_inputs.Keeper:
         # Not only what the version takes: what is to be kept out from now on must not wait for the next version.
@@ -195,6 +200,11 @@ class ModelMonitor:
             accepted: written down; duplicate: known already, equal; conflict: known already, different (the first
             one stays); unknown: no such prediction; expired: it is beyond the last `history`. What is refused as a
             conflict or as expired is written down beside the accepted, the same value once, and told hourly.
+
+        Raises
+        ------
+        Busy
+            If another process holds the lock that this needs and does not let go; nothing is written then.
         """
         with self._labels.turn():
             fates = self._labels.judge(actuals)

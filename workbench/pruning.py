@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,21 +12,31 @@ from typing import Any
 
 import msgspec
 
+from workbench.errors import Busy
 from workbench.evaluation import Evaluation
 from workbench.files import replace_whole
 from workbench.records import Actual, Prediction, Stamp
 from workbench.segment_file import closed_segment
-from workbench.segments import order
-from workbench.tails import Follower, Order
+from workbench.segments import order, segment_start
+from workbench.tails import AFTER_ALL, Follower, Order
 
 Pairs = list[tuple[Prediction, Actual]]
 
 
+# Nobody needs his turn for longer than some tenths of a second.
+TURN_S, LOOK_AGAIN_S = 5.0, 0.002
+
+
 @contextmanager
-def labels_by_turns(folder: Path) -> Iterator[None]:
+def labels_by_turns(folder: Path, wait_s: float = TURN_S) -> Iterator[None]:
     """One at a time of all threads and processes: those that judge actuals and write them, and the pruner.
 
     So that of two different actuals for one prediction one is taken, and none for a prediction that is just going.
+
+    Raises
+    ------
+    Busy
+        If somebody has held the lock for `wait_s`: a process that was halted, or a stranger.
     """
     fd = None
     # A disk that refuses this refuses the actuals too: they wait in memory and are counted.
@@ -34,11 +45,26 @@ def labels_by_turns(folder: Path) -> Iterator[None]:
         fd = os.open(folder / "actuals.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if fd is not None:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            _lock(fd, folder, wait_s)
         yield
     finally:
         if fd is not None:
             os.close(fd)
+
+
+def _lock(fd: int, folder: Path, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"another process has held {folder.name}/actuals.lock for {wait_s:g} s and takes no actuals in; "
+                    f"`python main.py doctor` tells which one"
+                ) from error
+            time.sleep(LOOK_AGAIN_S)
 
 
 def prune_predictions(
@@ -126,12 +152,12 @@ def thin_evaluations(folder: Path, limit: Order) -> int:
 
 
 def finished(folder: Path, limit: Order) -> list[Path]:
-    """Segments whose every record comes before `limit`, oldest first."""
+    """Segments whose every record comes before `limit`, oldest first; those without one, if they were begun before."""
     paths = []
     follower = Follower[Stamp](folder, Stamp)
     for path in sorted(folder.glob("*.jsonl")):
         last = follower.last(path.name)
-        if last and order(last) < limit:
+        if (order(last) if last else (segment_start(path.stem) or AFTER_ALL[0], "")) < limit:
             paths.append(path)
     return paths
 

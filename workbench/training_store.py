@@ -35,10 +35,15 @@ class TrainingStore:
         folder = self.folder / "training_data"
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f".{os.getpid()}.building"
-        frame.to_parquet(aside, index=False)
-        digest = sha256(aside)
-        sync(aside)
-        os.replace(aside, folder / f"{digest}.parquet")
+        try:
+            frame.to_parquet(aside, index=False)
+            digest = sha256(aside)
+            sync(aside)
+            os.replace(aside, folder / f"{digest}.parquet")
+        except OSError:
+            # What a full disk took of it would keep it full.
+            aside.unlink(missing_ok=True)
+            raise
         return digest
 
     def load(self, digest: str) -> pd.DataFrame:
@@ -69,9 +74,14 @@ class TrainingStore:
         folder = self.folder / "labelled"
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{self.clock():%Y%m%dT%H%M%S%fZ}-{rows[0][0].id[-7:]}.parquet"
-        table.to_parquet(folder / f".{name}", index=False)
-        sync(folder / f".{name}")
-        os.replace(folder / f".{name}", folder / name)
+        aside = folder / f".{name}"
+        try:
+            table.to_parquet(aside, index=False)
+            sync(aside)
+            os.replace(aside, folder / name)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
         self._bound(keep_rows)
 
     def labelled(self) -> list[tuple[str, str, dict[str, Value], Label]]:
