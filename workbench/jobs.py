@@ -33,7 +33,7 @@ from workbench.version_store import VersionStore
 
 KEPT = 100
 # Starting a process takes some tenths of a second.
-START_S = 10.0
+START_S = 3.0
 OPEN = ("starting", "running")
 
 

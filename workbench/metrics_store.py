@@ -179,6 +179,10 @@ class MetricsStore:
         )
         return next(told, None)
 
+    def lost_of(self, kind: type[Record]) -> int:
+        """Of them, those of one kind's folder."""
+        return self._writers[FOLDER_OF[kind]].lost
+
     def flush(self) -> bool:
         waiting = [not writer.flush() for writer in self._writers.values()]
         return not any(waiting)

@@ -24,7 +24,7 @@ Pairs = list[tuple[Prediction, Actual]]
 
 
 # Nobody needs his turn for longer than some tenths of a second.
-TURN_S, LOOK_AGAIN_S = 5.0, 0.002
+TURN_S, LOOK_AGAIN_S = 3.0, 0.002
 
 
 @contextmanager

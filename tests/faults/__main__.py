@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import tests.faults
-from tests.faults.table import Fault, table
+from tests.faults.table import Fault, Skipped, table
 
 
 def rooms() -> dict[str, list[Fault]]:
@@ -31,7 +31,11 @@ def main() -> int:
     rows = []
     for fault in (f for name in options.rooms or known for f in known[name]):
         with tempfile.TemporaryDirectory(prefix="fault-") as folder:
-            outcome = fault.run(Path(folder), options.seed, fault.short if options.short else fault.rounds)
+            try:
+                outcome = fault.run(Path(folder), options.seed, fault.short if options.short else fault.rounds)
+            except Skipped as why:
+                print(f"skipped: {fault}: {why}", flush=True)
+                continue
         rows.append((fault, outcome))
         print(f"{'held' if outcome.held else 'BROKEN'}: {fault}: {outcome}", flush=True)
     print(f"\n{table(rows)}")

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class Skipped(Exception):
+    """A fault that this machine does not let anybody make; its message says why."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What some rounds of a fault did.
