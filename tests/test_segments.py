@@ -106,6 +106,12 @@ def edited(path):
     path.write_bytes(old.read_bytes())
 
 
+def replaced_by_one_of_the_size_to_come(path):
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole + b" " * (len(whole) // 2 - 1) + b"\n")
+
+
 def torn(path):
     path.write_bytes(path.read_bytes()[:-5])
 
@@ -114,7 +120,7 @@ def lengthened(path):
     path.write_bytes(path.read_bytes() + b'{"id": "half')
 
 
-@pytest.mark.parametrize("change", [edited, torn, lengthened])
+@pytest.mark.parametrize("change", [edited, replaced_by_one_of_the_size_to_come, torn, lengthened])
 def test_a_writer_whose_file_somebody_changed_goes_on_in_a_new_one_and_each_line_is_there_once(tmp_path, change):
     writer = Writer(tmp_path)
     writer.append([event("a")])
