@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from workbench.errors import Busy, CorruptVersion
 from workbench.files import replace_whole
 from workbench.moments import utc_now, utc_text
 from workbench.records import Pointer, Promotion
+
+logger = logging.getLogger("workbench.versions")
 
 
 class LivePointer:
@@ -123,7 +126,13 @@ class LivePointer:
             )
             pointer = msgspec.structs.replace(pointer, checksum=_checksum(pointer))
             replace_whole(self.path, msgspec.json.format(msgspec.json.encode(pointer), indent=2))
-            return self._append(pointer, by, reason)
+            promotion = _promotion(pointer, by, reason)
+            try:
+                self._append(promotion)
+            except OSError:
+                # It is live: whoever is told otherwise would do it again.
+                logger.exception("%s is live; the next switch writes that into %s", version_id, self.log_path.name)
+            return promotion
 
     def log(self) -> list[Promotion]:
         """All promotions, oldest first; a torn last line is left out."""
@@ -162,18 +171,10 @@ class LivePointer:
             return told, False
         log = self.log()
         if pointer is not None and (not log or log[-1].generation < pointer.generation):
-            self._append(pointer, "recovered", "the switch was cut off before it was logged")
+            self._append(_promotion(pointer, "recovered", "the switch was cut off before it was logged"))
         return pointer, True
 
-    def _append(self, pointer: Pointer, by: str, reason: str) -> Promotion:
-        promotion = Promotion(
-            version_id=pointer.version_id,
-            previous=pointer.previous,
-            generation=pointer.generation,
-            activated_at=pointer.activated_at,
-            by=by,
-            reason=reason,
-        )
+    def _append(self, promotion: Promotion) -> None:
         fd = os.open(self.log_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(fd, "r+b") as file:
             size = file.seek(0, os.SEEK_END)
@@ -182,12 +183,22 @@ class LivePointer:
             file.write((b"\n" if torn else b"") + msgspec.json.encode(promotion) + b"\n")
             file.flush()
             os.fsync(fd)
-        return promotion
 
     def _remedy(self) -> str:
         log = self.log()
         last = log[-1].version_id if log else "ID"
         return f"make a version live again with `python main.py activate {last}`"
+
+
+def _promotion(pointer: Pointer, by: str, reason: str) -> Promotion:
+    return Promotion(
+        version_id=pointer.version_id,
+        previous=pointer.previous,
+        generation=pointer.generation,
+        activated_at=pointer.activated_at,
+        by=by,
+        reason=reason,
+    )
 
 
 def _other_than(version_id: str, before: Pointer | None) -> str | None:

@@ -16,15 +16,15 @@ from typing import Protocol
 MB = 1 << 20
 # Of <linux/loop.h>: the call, the size of what it takes, and where in it the end of the device stands.
 LOOP_SET_STATUS64, LOOP_GET_STATUS64, LOOP_INFO_SIZE, SIZE_LIMIT = 0x4C04, 0x4C05, 232, 32
-BLOCK = 4096
+BLOCK, TAIL_BLOCKS = 4096, 1024
 
 
 class Disk(Protocol):
-    """`folder` lies on it; while it is broken, writes fail and `says` is what the kernel says of them."""
+    """`folder` lies on it; while it is broken, writes fail with one of what it `says`."""
 
     folder: Path
     kind: str
-    says: str
+    says: tuple[str, ...]
 
     def break_it(self) -> None: ...
 
@@ -34,7 +34,7 @@ class Disk(Protocol):
 class SmallDisk:
     """A tmpfs that a ballast fills to the last page."""
 
-    says = "No space left on device"
+    says = ("No space left on device",)
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         self.folder = folder
@@ -55,7 +55,7 @@ class SmallDisk:
 class LimitedFiles:
     """No disk at all: this process may not lengthen any file. Where nothing can be mounted."""
 
-    says = "File too large"
+    says = ("File too large",)
     kind = "RLIMIT_FSIZE (EFBIG)"
 
     def __init__(self, folder: Path) -> None:
@@ -70,39 +70,55 @@ class LimitedFiles:
 
 
 class CutShort:
-    """An ext4 on a loop device whose end is moved before every block that is still free: a new one answers EIO."""
+    """An ext4 on a loop device whose end is moved before every block that is still free: a new one answers EIO.
 
-    says = "Input/output error"
+    Its last blocks are kept from everybody but in between, so that nothing which was written lies behind the new end.
+    """
+
+    # Of a block of data, and of a block of a folder.
+    says = ("Input/output error", "Cannot allocate memory")
     kind = "EIO of a loop device that was cut short"
 
     def __init__(self, folder: Path, device: str) -> None:
         self.folder = folder
         self._device = device
-        self._ballast = folder / ".ballast"
+        self._ballast, self._tail = folder / ".ballast", folder / ".tail"
+        self._first_of_tail = os.statvfs(folder).f_blocks - TAIL_BLOCKS
+        self._take_all(self._tail)
+        for logical, physical, count in self._pieces(self._tail):
+            below = min(count, self._first_of_tail - physical)
+            if below > 0:
+                place = f"--offset={logical * BLOCK}", f"--length={below * BLOCK}"
+                run("fallocate", "--punch-hole", *place, str(self._tail))
 
     def break_it(self) -> None:
-        with open(self._ballast, "wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, os.statvfs(self.folder).f_bavail * BLOCK)
-        # All is taken now; of what the ballast has, the end is given back, and lies behind the new end of the device.
-        rows = [
-            line.replace(":", " ").replace("..", " ").split()
-            for line in run("filefrag", "-v", str(self._ballast)).splitlines()
-        ]
-        extents = [tuple(map(int, row[1:6])) for row in rows if row and row[0].isdigit()]
-        logical, _, first, _, count = max(extents, key=lambda extent: extent[3])
-        half = count // 2
-        run(
-            "fallocate",
-            "--punch-hole",
-            f"--offset={(logical + half) * BLOCK}",
-            f"--length={(count - half) * BLOCK}",
-            str(self._ballast),
-        )
-        self._end_at((first + half) * BLOCK)
+        self._take_all(self._ballast)
+        os.truncate(self._tail, 0)
+        self._end_at(self._first_of_tail * BLOCK)
 
     def mend(self) -> None:
         self._end_at(0)
+        self._take_all(self._tail)
         self._ballast.unlink()
+
+    def _take_all(self, path: Path) -> None:
+        """Give a file every block that is free; some go into the table of its own pieces."""
+        with open(path, "ab") as file:
+            step = os.statvfs(self.folder).f_bfree
+            while step:
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, step * BLOCK)
+                except OSError:
+                    step //= 2
+                else:
+                    step = min(step, os.statvfs(self.folder).f_bfree)
+
+    def _pieces(self, path: Path) -> list[tuple[int, int, int]]:
+        """Of each stretch of a file: its block in the file, that on the device, and how many there are."""
+        rows = [
+            line.replace(":", " ").replace("..", " ").split() for line in run("filefrag", "-v", str(path)).splitlines()
+        ]
+        return [(int(row[1]), int(row[3]), int(row[5])) for row in rows if row and row[0].isdigit()]
 
     def _end_at(self, size: int) -> None:
         fd = os.open(self._device, os.O_RDWR)
@@ -118,7 +134,7 @@ class CutShort:
 class Moved:
     """A folder that somebody moves away, and back; whoever went on in its place is joined with it then."""
 
-    says = ""
+    says = ()
     kind = "mv"
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -162,7 +178,20 @@ def failing_disk(folder: Path, megabytes: int = 48) -> Iterator[Disk]:
     with open(image, "wb") as file:
         file.truncate(megabytes * MB)
     try:
-        run("mkfs.ext4", "-q", "-F", "-b", str(BLOCK), "-N", "1024", "-O", "^has_journal,^resize_inode", str(image))
+        run(
+            "mkfs.ext4",
+            "-q",
+            "-F",
+            "-b",
+            str(BLOCK),
+            "-N",
+            "1024",
+            "-m",
+            "0",
+            "-O",
+            "^has_journal,^resize_inode",
+            str(image),
+        )
         device = run("losetup", "--find", "--show", str(image))
     except (OSError, subprocess.CalledProcessError):
         yield from _restored(LimitedFiles(folder))

@@ -140,7 +140,10 @@ class Account:
 
     def settled(self) -> None:
         """Wait until nothing waits for the disk any more."""
-        until(lambda: not self.store.deferred, timeout_s=20)
+        try:
+            until(lambda: not self.store.deferred, timeout_s=20)
+        except AssertionError as error:
+            raise AssertionError(f"{self.store.deferred} records still wait: {self.store.trouble}") from error
 
     def check(self, *folders: Path) -> tuple[int, int]:
         """Acknowledged records that are not in these folders of `metrics/`, and records that are there twice."""
