@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--root", required=True, help="Workspace folder.")
     parser.add_argument("--fd", required=True, type=int, help="Of the socket that holds the address.")
     parser.add_argument("--worker", type=int, default=1, help="Its number.")
+    parser.add_argument("--shelf", type=Path, help="Folder where the workers share arrays in memory.")
     options = parser.parse_args()
     sys.setswitchinterval(TURN_S)
     settings = load_settings(options.root)
@@ -40,7 +41,8 @@ def main() -> None:
     # Here, and not above: a metric without labels has its file from the moment its module is imported.
     from service.app import create_app
 
-    app = create_app(settings, worker=options.worker, together=Path(counters) if counters else None)
+    together = Path(counters) if counters else None
+    app = create_app(settings, worker=options.worker, together=together, shelf=options.shelf)
     # What is there from the start stays: the collector need not look through it again and again.
     gc.collect()
     gc.freeze()

@@ -35,6 +35,7 @@ from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_now
 from workbench.monitor import ModelMonitor
 from workbench.settings import Settings
+from workbench.shelf import Shelf
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 
@@ -49,6 +50,7 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     command_line: CommandLine = own_process,
     note_together_s: float = TOGETHER_S,
+    shelf: Path | None = None,
 ) -> FastAPI:
     """An app over one workspace.
 
@@ -64,10 +66,12 @@ def create_app(
         Runs the commands that check and switch.
     note_together_s : float
         As of `Notes`.
+    shelf : path, optional
+        Of a folder where the workers of a service share arrays in memory.
     """
     store = MetricsStore.of(settings, clock)
     notes = Notes(store, note_together_s)
-    versions = VersionStore(settings.versions_dir, clock=clock)
+    versions = VersionStore(settings.versions_dir, clock=clock, shelf=Shelf(shelf) if shelf else None)
     serving = inference.Serving(versions)
     maintenance_token(settings.root)
     # Made or read now: a damaged key has to stop the start, and not the first prediction.

@@ -68,6 +68,8 @@ class Serving:
             version = self._loaded.get(live.version_id) or self.versions.serve(live.version_id)
             before, self.current, self.error = self.current, version, None
             self._loaded = {v.id: v for v in (before, version) if v is not None}
+            if self.versions.shelf is not None:
+                self.versions.shelf.keep(self._loaded)
         except (WorkbenchError, OSError) as error:
             log.exception("the live version cannot be loaded")
             self.error, self._retry_at = f"the live version cannot be loaded: {error}", time.monotonic() + RETRY_S

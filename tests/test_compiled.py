@@ -1,6 +1,7 @@
 """The compiled form against scikit-learn, over made-up data, schemas and ensembles."""
 
 import mmap
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ from workbench.compiling import Uncompilable, compile_ensemble
 from workbench.ensemble import answer, ask, build, fit
 from workbench.features import align, infer_schema, to_frame, to_rows
 from workbench.golden import ATOL, RTOL
+from workbench.shelf import Shelf
 
 TEXTS = ("a", "b", "", "\u00e9", "nan", "0")
 
@@ -122,17 +124,32 @@ def test_numbers_beyond_the_members_precision_are_refused_as_scikit_learn_refuse
             assert len(ask_one([{"x": 1e30}]).predictions) == 1
 
 
-def test_saved_and_read_it_answers_the_same_from_mapped_memory(tmp_path):
+def contents(folder):
+    return lambda name: (folder / name).read_bytes()
+
+
+def test_saved_and_read_it_answers_the_same_and_two_processes_share_one_copy(tmp_path):
     schema, X, estimator = fitted(np.random.default_rng(3), names=members.KNOWN, classes=3)
     ours = compile_ensemble(estimator, schema)
     ours.save(tmp_path)
-    again = compiled.read(tmp_path)
-    assert again.answer(to_rows(X)) == ours.answer(to_rows(X))
+    array = partial(Shelf(tmp_path / "shelf").array, version_id="v-1")
+    for again in (compiled.read(contents(tmp_path)), *(compiled.read(contents(tmp_path), array) for _ in range(2))):
+        assert again.answer(to_rows(X)) == ours.answer(to_rows(X))
     memory = again.nodes
     while isinstance(memory, np.ndarray):
         memory = memory.base
     assert isinstance(memory, mmap.mmap)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(compiled.FILES)
+    assert len(list((tmp_path / "shelf").iterdir())) == 2
+    Shelf(tmp_path / "shelf").keep(["v"])
+    assert not list((tmp_path / "shelf").iterdir())
+    assert again.answer(to_rows(X)) == ours.answer(to_rows(X))
+
+
+def test_a_shelf_without_room_leaves_each_process_its_own_copy(tmp_path):
+    (tmp_path / "shelf").write_text("no folder")
+    ours = np.arange(5.0)
+    np.save(tmp_path / "a.npy", ours)
+    assert (Shelf(tmp_path / "shelf").array((tmp_path / "a.npy").read_bytes(), "v") == ours).all()
 
 
 def test_a_form_of_another_release_is_not_read(tmp_path):
@@ -141,7 +158,7 @@ def test_a_form_of_another_release_is_not_read(tmp_path):
     form = (tmp_path / compiled.FORM).read_text()
     (tmp_path / compiled.FORM).write_text(form.replace('"format":1', '"format":2'))
     with pytest.raises(ValueError, match="format 2; this release reads 1"):
-        compiled.read(tmp_path)
+        compiled.read(contents(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +206,7 @@ def test_tables_that_do_not_belong_together_are_not_read(tmp_path, change, told)
     right.save(tmp_path)
     (tmp_path / compiled.FORM).write_bytes(msgspec.json.encode(msgspec.structs.replace(right.form, **change)))
     with pytest.raises(ValueError, match=f"do not belong together: .*{told}"):
-        compiled.read(tmp_path)
+        compiled.read(contents(tmp_path))
 
 
 @pytest.mark.parametrize(("field", "value", "told"), [("feature", 999, "features"), ("next", 10**9, "children")])
@@ -201,4 +218,4 @@ def test_trees_that_lead_nowhere_are_not_read(tmp_path, field, value, told):
     nodes[field][0] = value
     np.save(tmp_path / compiled.NODES, nodes)
     with pytest.raises(ValueError, match=told):
-        compiled.read(tmp_path)
+        compiled.read(contents(tmp_path))

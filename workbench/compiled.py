@@ -1,14 +1,14 @@
 """A fitted ensemble in the form the service answers from: dict -> encoded vector -> trees and coefficients.
 
-compiling.py makes one of what scikit-learn fitted, and proof.py tells whether it may be used. It lies beside the
-version's pickle as one JSON file and two arrays, which are mapped into memory, so that workers share them; reading it
-needs no scikit-learn.
+compiling.py makes one of what scikit-learn fitted, and parity.py tells whether it may be used. It lies beside the
+version's pickle as one JSON file and two arrays, of which workers share one copy in memory (shelf.py); reading it needs
+no scikit-learn.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from workbench.answers import Answers
 from workbench.records import Label, Schema, Task
+from workbench.shelf import of_bytes
 from workbench.walking import (
     END_TREE,
     FIRST_TREE,
@@ -145,8 +146,15 @@ class Compiled:
         np.save(folder / LEAVES, self._tables[-2])
 
 
-def read(folder: Path) -> Compiled:
-    """What `save` wrote, its arrays mapped into memory.
+def read(content: Callable[[str], bytes], array: Callable[[bytes], np.ndarray] = of_bytes) -> Compiled:
+    """What `save` wrote.
+
+    Parameters
+    ----------
+    content : callable
+        What a file of this name holds.
+    array : callable
+        Makes an array of what a .npy file holds.
 
     Raises
     ------
@@ -154,13 +162,13 @@ def read(folder: Path) -> Compiled:
         If it is of a form that this release does not read, or if its tables do not belong together: machine code
         would read beyond them.
     """
-    form = msgspec.json.decode((folder / FORM).read_bytes(), type=Form)
+    form = msgspec.json.decode(content(FORM), type=Form)
     if form.format != FORMAT:
         raise ValueError(f"{FORM} is of format {form.format}; this release reads {FORMAT}")
-    nodes = np.load(folder / NODES, mmap_mode="r")
+    nodes = array(content(NODES))
     if nodes.dtype != NODE:
         raise ValueError(f"{NODES} has nodes of another form")
-    leaves = np.load(folder / LEAVES, mmap_mode="r")
+    leaves = array(content(LEAVES))
     _check(form, nodes, leaves)
     return Compiled(form, nodes, leaves)
 

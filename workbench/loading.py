@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from workbench.errors import CorruptVersion, WorkbenchError
@@ -14,6 +16,7 @@ from workbench.loaded_version import LoadedVersion, Reference
 from workbench.records import Metadata
 from workbench.scores import label_text
 from workbench.served_version import Predictor, ServedVersion
+from workbench.shelf import Shelf, of_bytes
 from workbench.version_files import VersionFiles
 
 log = logging.getLogger("workbench.versions")
@@ -86,15 +89,20 @@ def estimator(files: VersionFiles, version_id: str, metadata: Metadata) -> Any:
 def _unpickled(files: VersionFiles, version_id: str, name: str) -> Any:
     import joblib
 
-    files.check_one(version_id, name)
+    data = files.content(version_id, name)
     try:
-        return joblib.load(files.path(version_id, name))
+        return joblib.load(io.BytesIO(data))
     except Exception as error:
         raise CorruptVersion(f"{version_id}: {name} cannot be loaded here: {error!r}") from error
 
 
-def served(files: VersionFiles, version_id: str) -> ServedVersion:
+def served(files: VersionFiles, version_id: str, shelf: Shelf | None = None) -> ServedVersion:
     """A version to answer from: compiled where it is and still says what it said, else by scikit-learn.
+
+    Parameters
+    ----------
+    shelf : Shelf, optional
+        Where its arrays are shared with other workers.
 
     Raises
     ------
@@ -107,7 +115,7 @@ def served(files: VersionFiles, version_id: str) -> ServedVersion:
     def fitted() -> Any:
         return estimator(files, version_id, metadata)
 
-    predictor = _compiled(files, version_id, metadata, golden, fitted)
+    predictor = _compiled(files, version_id, metadata, golden, fitted, shelf)
     if predictor is None:
         predictor = Predictor(metadata.features, fitted)
         classes = getattr(predictor.estimator(), "classes_", ())
@@ -125,7 +133,12 @@ def served(files: VersionFiles, version_id: str) -> ServedVersion:
 
 
 def _compiled(
-    files: VersionFiles, version_id: str, metadata: Metadata, golden: Golden, fitted: Callable[[], Any]
+    files: VersionFiles,
+    version_id: str,
+    metadata: Metadata,
+    golden: Golden,
+    fitted: Callable[[], Any],
+    shelf: Shelf | None,
 ) -> Predictor | None:
     """None where there is no compiled form, or it cannot be used on this machine."""
     told = metadata.compilation
@@ -135,9 +148,8 @@ def _compiled(
         # Here, and not above: who serves none of them needs no numba.
         from workbench import compiled
 
-        for name in compiled.FILES:
-            files.check_one(version_id, name)
-        form = compiled.read(files.path(version_id))
+        array = of_bytes if shelf is None else partial(shelf.array, version_id=version_id)
+        form = compiled.read(partial(files.content, version_id), array)
         prove(version_id, form.answer, metadata.task, golden)
     except (CorruptVersion, ImportError, OSError, ValueError):
         # Nothing is lost but time: what scikit-learn fitted is checked and proven by itself.

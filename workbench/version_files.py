@@ -5,6 +5,7 @@ A version exists from the moment its manifest does, and until its manifest goes.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,21 @@ class VersionFiles:
         for name, told in self.hashes(version_id).items():
             self._check(version_id, name, told)
 
-    def check_one(self, version_id: str, name: str) -> None:
-        """The same of one file."""
-        self._check(version_id, name, self.hashes(version_id).get(name))
+    def content(self, version_id: str, name: str) -> bytes:
+        """What a file holds, read once: these very bytes have the sha256 that the manifest says.
+
+        Raises
+        ------
+        UnknownVersion, CorruptVersion
+        """
+        told = self.hashes(version_id).get(name)
+        path = self._own(version_id, name)
+        try:
+            data = path.read_bytes() if path.is_file() else None
+        except FileNotFoundError:
+            data = None
+        self._compare(version_id, name, "no file" if data is None else hashlib.sha256(data).hexdigest(), told)
+        return data or b""
 
     def read(self, version_id: str, name: str, kind: Any) -> Any:
         """A file's content, checked against the manifest.
@@ -85,11 +98,8 @@ class VersionFiles:
         ------
         UnknownVersion, CorruptVersion
         """
-        self.check_one(version_id, name)
         try:
-            return msgspec.json.decode(self.path(version_id, name).read_bytes(), type=kind)
-        except FileNotFoundError as error:
-            raise UnknownVersion(self._unknown(version_id)) from error
+            return msgspec.json.decode(self.content(version_id, name), type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptVersion(f"{version_id}: {name} is of a form this release does not read: {error}") from error
 
@@ -97,19 +107,28 @@ class VersionFiles:
         """As `read`; None for a version of an older release, which has no such file."""
         return self.read(version_id, name, kind) if name in self.hashes(version_id) else None
 
-    def _check(self, version_id: str, name: str, told: str | None) -> None:
+    def _own(self, version_id: str, name: str) -> Path:
+        """A file's path, if no link leads to it."""
         path = self.path(version_id, name)
         if path.is_symlink() or path.parent.is_symlink():
             # Whoever owns what it leads to could change it after it was checked.
             raise CorruptVersion(f"{version_id}: {name} is reached by a link; put the file itself there")
+        return path
+
+    def _check(self, version_id: str, name: str, told: str) -> None:
+        path = self._own(version_id, name)
         try:
             found = sha256(path) if path.is_file() else "no file"
         except FileNotFoundError:
             found = "no file"
+        self._compare(version_id, name, found, told)
+
+    def _compare(self, version_id: str, name: str, found: str, told: str | None) -> None:
         if found == "no file" and not self.published(version_id):
             # Pruned between two looks.
             raise UnknownVersion(self._unknown(version_id))
         if found != told:
+            told = told or "nothing of it"
             raise CorruptVersion(
                 f"{version_id}: {name} has sha256 {found}, the manifest says {told}; "
                 f"restore the file from a copy, or train a new version"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from workbench.compiled import Compiled
     from workbench.holdout import Holdout
+    from workbench.shelf import Shelf
 
 BUILDING = ".building"
 
@@ -47,10 +48,15 @@ class VersionStore:
     folder : path
         `versions/` of the workspace; made when first written.
     clock : callable returning an aware datetime
+    shelf : Shelf, optional
+        Where versions to answer from share their arrays with other processes.
     """
 
-    def __init__(self, folder: Path | str, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, folder: Path | str, *, clock: Callable[[], datetime] = utc_now, shelf: Shelf | None = None
+    ) -> None:
         self.folder = Path(folder)
+        self.shelf = shelf
         self.clock = clock
         self.pointer = LivePointer(self.folder, clock=clock)
         self.files = VersionFiles(self.folder, self.pointer)
@@ -254,7 +260,7 @@ class VersionStore:
         ------
         UnknownVersion, CorruptVersion
         """
-        return loading.served(self.files, version_id)
+        return loading.served(self.files, version_id, self.shelf)
 
     def live(self) -> Pointer | None:
         """The pointer, or None while nothing is live."""

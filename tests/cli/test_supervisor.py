@@ -156,13 +156,14 @@ def accepted(listener):
 
 
 def test_of_a_worker_that_ended_the_counts_stay_and_what_was_only_so_while_it_lived_goes(settings, tmp_path):
-    for name in ("counter_1", "gauge_livesum_1", "gauge_livesum_2"):
-        (tmp_path / f"{name}.db").touch()
     both = settings.model_copy(update={"service": settings.service.model_copy(update={"workers": 2})})
     with claim_port("127.0.0.1", 0, "[service] port") as held:
-        first, _ = serve.workers(both, held, str(tmp_path))
+        first, _ = serve.workers(both, held, tmp_path)
+    counters = tmp_path / "counters"
+    for name in ("counter_1", "gauge_livesum_1", "gauge_livesum_2"):
+        (counters / f"{name}.db").touch()
     first.ended()
-    assert sorted(path.stem for path in tmp_path.glob("*.db")) == ["counter_1", "gauge_livesum_2"]
+    assert sorted(path.stem for path in counters.glob("*.db")) == ["counter_1", "gauge_livesum_2"]
 
 
 def test_a_child_is_told_of_its_end_before_it_is_started_again():

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -54,8 +55,8 @@ def serve(context: typer.Context) -> None:
     print("maintenance takes the token that `python main.py token` shows", flush=True)
     if not LivePointer(settings.versions_dir).path.exists():
         print("no version is live yet; train one with `python main.py`", flush=True)
-    with tempfile.TemporaryDirectory(prefix="workbench-") as counters:
-        children = [*workers(settings, address, counters), _maintainer(settings)]
+    with tempfile.TemporaryDirectory(prefix="workbench-", dir=_memory()) as shared:
+        children = [*workers(settings, address, Path(shared)), _maintainer(settings)]
         say = logging.getLogger("workbench.serve").warning
         with Supervisor(children, say=say, stop_s=stop_s(settings)) as supervisor:
             supervisor.run()
@@ -67,23 +68,32 @@ def stop_s(settings: Settings) -> float:
     return max(STOP_S, settings.service.drain_s + AFTER_DRAIN_S)
 
 
-def workers(settings: Settings, address: socket.socket, counters: str) -> list[Child]:
-    """The service's workers on an address that is held for them; they count in the folder `counters`."""
+def _memory() -> str | None:
+    """Where files are no disk's: a worker that counts in a mapped file is killed when the disk below it is full."""
+    place = Path("/dev/shm")
+    return str(place) if place.is_dir() and os.access(place, os.W_OK | os.X_OK) else None
+
+
+def workers(settings: Settings, address: socket.socket, shared: Path) -> list[Child]:
+    """The service's workers on an address that is held for them, with a folder in which they count and share arrays."""
+    counters, shelf = shared / "counters", shared / "shelf"
+    for folder in (counters, shelf):
+        folder.mkdir()
 
     def forget(worker: int) -> None:
         """What a worker counted stays; what was only so while it lived goes."""
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(worker, counters)
+        mark_process_dead(worker, str(counters))
 
     # One thread each: workers share the cores, and threads that wait for each other are slower than one.
-    env = {"PROMETHEUS_MULTIPROC_DIR": counters, "OMP_NUM_THREADS": "1"}
+    env = {"PROMETHEUS_MULTIPROC_DIR": str(counters), "OMP_NUM_THREADS": "1"}
     return [
         Child(
             name=f"service worker {i}",
             argv=[
                 *(sys.executable, "-m", "service", "--root", str(settings.root)),
-                *("--fd", str(address.fileno()), "--worker", str(i)),
+                *("--fd", str(address.fileno()), "--worker", str(i), "--shelf", str(shelf)),
             ],
             env=env,
             pass_fds=(address.fileno(),),
