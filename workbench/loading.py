@@ -93,7 +93,10 @@ def _unpickled(files: VersionFiles, version_id: str, name: str) -> Any:
     try:
         return joblib.load(io.BytesIO(data))
     except Exception as error:
-        raise CorruptVersion(f"{version_id}: {name} cannot be loaded here: {error!r}") from error
+        raise CorruptVersion(
+            f"{version_id}: {name} cannot be loaded here: {error!r}; train a new version, or install the libraries it "
+            f"was made with (`python main.py show {version_id}`)"
+        ) from error
 
 
 def served(files: VersionFiles, version_id: str, shelf: Shelf | None = None) -> ServedVersion:

@@ -17,7 +17,7 @@ from workbench.evaluation import Evaluation
 from workbench.files import replace_whole
 from workbench.records import Actual, Prediction, Stamp
 from workbench.segment_file import closed_segment
-from workbench.segments import order, segment_start
+from workbench.segments import check_times, order, segment_start
 from workbench.tails import AFTER_ALL, Follower, Order
 
 Pairs = list[tuple[Prediction, Actual]]
@@ -169,7 +169,8 @@ def records(path: Path, kind: Any) -> Iterator[Any]:
         for line in lines:
             try:
                 record = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                check_times(record)
+            except (msgspec.DecodeError, ValueError):
                 continue
             if line.endswith(b"\n"):
                 yield record

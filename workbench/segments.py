@@ -56,6 +56,14 @@ def order(record: Record) -> tuple[str, str]:
     return record.recorded_at, record.id
 
 
+def check_times(record: Record) -> None:
+    """Raise ValueError if a stored record has no time, or one that is none: readers would stumble over it later."""
+    datetime.fromisoformat(record.recorded_at)
+    happened = getattr(record, "event_time", "")
+    if happened:
+        datetime.fromisoformat(happened)
+
+
 def _plain(value: Any) -> Any:
     """A numpy scalar as the number it is; callers of the library pass what models return."""
     if hasattr(value, "item"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from bisect import bisect_right
@@ -14,8 +15,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from workbench.records import Record
-from workbench.segments import order
+from workbench.segments import check_times, order
 
+log = logging.getLogger("workbench.store")
 R = TypeVar("R", bound=Record)
 # What is read at once from the end of a file: a few lines first, since often the last one is enough, then more.
 FIRST, CHUNK = 1 << 11, 1 << 16
@@ -65,7 +67,11 @@ class Follower(Generic[R]):
             self._drop(name)
         if any(sizes[name][0] < end or sizes[name][1] != self._inodes[name] for name, end in self._offsets.items()):
             return AFTER_ALL, []
+        before = self.damaged
         fresh = self._appended(sizes) if self._offsets or keep is None else self._cold(sizes, keep)
+        if self.damaged > before:
+            what = "%s: %d lines are no valid record and are left out; `python main.py doctor` tells where"
+            log.warning(what, self.folder, self.damaged)
         return lost, sorted(fresh, key=order)
 
     def forget(self) -> None:
@@ -174,7 +180,8 @@ class Follower(Generic[R]):
         for line in lines:
             try:
                 record: Any = self._decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                check_times(record)
+            except (msgspec.DecodeError, ValueError):
                 self.damaged += 1
             else:
                 wanted = isinstance(record, self._only)

@@ -68,7 +68,10 @@ class VersionFiles:
         try:
             return msgspec.json.decode(told, type=dict[str, str])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CorruptVersion(f"{version_id}: its manifest is damaged: {error}") from error
+            raise CorruptVersion(
+                f"{version_id}: its manifest is damaged: {error}; restore {path.parent.name}/{path.name} from a copy, "
+                f"or train a new version"
+            ) from error
 
     def check(self, version_id: str) -> None:
         """Raise CorruptVersion unless all files are what the manifest says."""
