@@ -82,6 +82,26 @@ def test_a_damaged_line_is_skipped_and_counted(tmp_path):
     assert tail.damaged == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ((b'"id":"', b'"ie":"'), 0),
+        ((b'"recorded_at":"20', b'"recorded_at":"x0'), 0),
+        ((b'"reason"', b'"r\xe9ason"'), 0),
+        ((b'"by":', b'"b\xf9":'), 0),
+        ((b'"by":', b'"bz":'), 1),
+    ],
+    ids=["no id", "no time", "no reason", "no UTF-8", "a field nobody knows"],
+)
+def test_a_record_without_id_or_time_or_in_no_utf8_is_none(tmp_path, change, left, caplog):
+    Writer(tmp_path).append([event("a")])
+    (path,) = tmp_path.glob("*.jsonl")
+    path.write_bytes(path.read_bytes().replace(*change))
+    tail = Tail(tmp_path, Event, None)
+    assert (len(tail.read()), tail.damaged) == (left, 1 - left)
+    assert ("1 lines are no valid record" in caplog.text) == (left == 0)
+
+
 def test_a_deleted_segment_is_noticed_by_a_reader_that_held_it(tmp_path):
     writer = Writer(tmp_path, segment_rows=1)
     for text in "abc":

@@ -15,6 +15,7 @@ from workbench.metrics_store import KINDS
 from workbench.moments import parse_utc, utc_text
 from workbench.records import Heartbeat, Prediction
 from workbench.segment_file import closed_segment
+from workbench.segments import read_line
 
 # Clocks of one machine agree better than this; what is written while it is read is never so far ahead.
 AHEAD = timedelta(minutes=1)
@@ -76,7 +77,7 @@ def read(path: Path, kind: Any, case: Case) -> Segment:
                 continue
             found.lines += 1
             try:
-                record = decoder.decode(line)
+                record = read_line(decoder, line)
                 stamp = parse_utc(record.recorded_at)
             except ValueError:
                 _note_damaged(found)

@@ -17,7 +17,7 @@ from workbench.evaluation import Evaluation
 from workbench.files import replace_whole
 from workbench.records import Actual, Prediction, Stamp
 from workbench.segment_file import closed_segment
-from workbench.segments import check_times, order, segment_start
+from workbench.segments import order, read_line, segment_start
 from workbench.tails import AFTER_ALL, Follower, Order
 
 Pairs = list[tuple[Prediction, Actual]]
@@ -168,9 +168,8 @@ def records(path: Path, kind: Any) -> Iterator[Any]:
     with open(path, "rb") as lines:
         for line in lines:
             try:
-                record = decoder.decode(line)
-                check_times(record)
-            except (msgspec.DecodeError, ValueError):
+                record = read_line(decoder, line)
+            except ValueError:
                 continue
             if line.endswith(b"\n"):
                 yield record

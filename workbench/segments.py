@@ -56,12 +56,25 @@ def order(record: Record) -> tuple[str, str]:
     return record.recorded_at, record.id
 
 
-def check_times(record: Record) -> None:
-    """Raise ValueError if a stored record has no time, or one that is none: readers would stumble over it later."""
+def read_line(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
+    """A stored line as the record it is.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or one without an id or with times that are none: readers would stumble over it later.
+    """
+    if not line.isascii():
+        # The decoder does not look into names of fields that it does not know.
+        line.decode()
+    record = decoder.decode(line)
+    if not record.id:
+        raise ValueError("the record has no id")
     datetime.fromisoformat(record.recorded_at)
     happened = getattr(record, "event_time", "")
     if happened:
         datetime.fromisoformat(happened)
+    return record
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from workbench.records import Record
-from workbench.segments import check_times, order
+from workbench.segments import order, read_line
 
 log = logging.getLogger("workbench.store")
 R = TypeVar("R", bound=Record)
@@ -179,9 +179,8 @@ class Follower(Generic[R]):
     def _decode(self, lines: Iterable[bytes]) -> Iterator[R]:
         for line in lines:
             try:
-                record: Any = self._decoder.decode(line)
-                check_times(record)
-            except (msgspec.DecodeError, ValueError):
+                record = read_line(self._decoder, line)
+            except ValueError:
                 self.damaged += 1
             else:
                 wanted = isinstance(record, self._only)

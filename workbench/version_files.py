@@ -142,7 +142,7 @@ class VersionFiles:
         if self.was_live(version_id):
             return (
                 f"version {version_id!r} was live once, but its files are gone from {self.folder.name}/ (newest: "
-                f"{newest}); `python main.py compare` tells what it did"
+                f"{newest}); restore them and its manifest from a copy; `python main.py compare` tells what it did"
             )
         return (
             f"no version {version_id!r} in {self.folder.name}/ (newest: {newest}); "

@@ -43,7 +43,8 @@ def segment(wb, kind="predictions") -> Path:
 
 
 def write(wb, kind: str, *records) -> None:
-    lines = b"".join(msgspec.json.encode(r) + b"\n" for r in records)
+    named = (msgspec.structs.replace(r, id=r.id or f"test-{i}") for i, r in enumerate(records))
+    lines = b"".join(msgspec.json.encode(r) + b"\n" for r in named)
     (wb.settings.metrics_dir / kind).mkdir(exist_ok=True)
     (wb.settings.metrics_dir / kind / "20260101T000000000000Z-1-abcdef.jsonl").write_bytes(lines)
 

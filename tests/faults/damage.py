@@ -87,7 +87,7 @@ def chances(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and all(map(number, value.values())))
 
 
-STAMPED = {"recorded_at": moment}
+STAMPED = {"id": lambda value: text(value) and value != "", "recorded_at": moment}
 PREDICTION = (
     {
         **STAMPED,
@@ -97,6 +97,6 @@ PREDICTION = (
         "output": label,
         "response_s": number,
     },
-    {"id": text, "probabilities": chances, "request_id": text, "traceparent": text},
+    {"probabilities": chances, "request_id": text, "traceparent": text},
 )
-ACTUAL = ({**STAMPED, "prediction_id": text, "actual": label}, {"id": text})
+ACTUAL: tuple[dict[str, Any], dict[str, Any]] = ({**STAMPED, "prediction_id": text, "actual": label}, {})
