@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import random
-import threading
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,35 +87,45 @@ def _spring(path: Path, target: str) -> None:
 
 
 def swapped(folder: Path, seed: int, rounds: int) -> Outcome:
-    """The same, put there and taken away again and again while versions are loaded: between the hash and the read."""
+    """The same, put there just before the file is opened for the first, second, ... time: between hash and read."""
     settings = workspace(folder / "ws")
     store, mark = VersionStore(settings.versions_dir), folder / "mark"
     path = store.files.path("first", "model.joblib")
-    contents = [path.read_bytes(), pickle.dumps(Payload(mark))]
-    ended, swaps, loaded = threading.Event(), 0, 0
-
-    def swap() -> None:
-        nonlocal swaps
-        while not ended.is_set():
-            aside = path.with_suffix(".aside")
-            aside.write_bytes(contents[(swaps + 1) % 2])
-            aside.replace(path)
-            swaps += 1
-
-    thread = threading.Thread(target=swap)
-    thread.start()
-    try:
-        for _ in range(rounds):
+    whole, trap = path.read_bytes(), pickle.dumps(Payload(mark))
+    swaps = wrong = 0
+    for number in range(rounds):
+        look = (store.load, lambda name: store.serve(name).predictor.estimator())[number % 2]
+        with _before_opening(path, 1 + number // 2, lambda: path.write_bytes(trap)) as done:
             try:
-                store.load("first")
-                loaded += 1
-            except CorruptVersion:
-                continue
+                look("first")
+            except CorruptVersion as error:
+                wrong += path.name not in str(error)
+        swaps += bool(done)
+        path.write_bytes(whole)
+        wrong += mark.exists()
+    return Outcome(swaps, f"{rounds} loads, {swaps} of them with a swap", 0, wrong)
+
+
+@contextmanager
+def _before_opening(path: Path, time: int, deed: Callable[[], object]) -> Iterator[list[bool]]:
+    """Do something just before a file is opened for the n-th time; the list is not empty once it is done."""
+    done: list[bool] = []
+    left, watching = time, True
+
+    def watch(event: str, args: tuple[object, ...]) -> None:
+        nonlocal left
+        if watching and event == "open" and str(args[0]) == str(path) and left > 0:
+            left -= 1
+            if left == 0:
+                deed()
+                done.append(True)
+
+    # There is no way to take a hook back; it does nothing after the block.
+    sys.addaudithook(watch)
+    try:
+        yield done
     finally:
-        ended.set()
-        thread.join()
-    wrong = int(mark.exists())
-    return Outcome(rounds, f"{swaps:,} swaps, {loaded:,} loads that met the right file throughout", 0, wrong)
+        watching = False
 
 
 def other_release(folder: Path, seed: int, rounds: int) -> Outcome:
