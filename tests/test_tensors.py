@@ -145,6 +145,13 @@ def test_nan_as_python_writes_it_is_a_missing_value_and_infinity_is_none():
         read_request(asked.replace(b"NaN", b"-Infinity"), None)
 
 
+@pytest.mark.parametrize("member", ['"id": "\\ud800"', '"parameters": {"\\udc00": 1}', '"more": ["\\ud83d"]'])
+def test_half_a_surrogate_pair_is_no_text_even_beside_a_nan(member):
+    asked = f'{{{member}, "inputs": [{{"name": "x", "datatype": "FP64", "shape": [1], "data": [NaN]}}]}}'
+    with pytest.raises(DataError, match="no JSON that can be read"):
+        read_request(asked.encode(), None)
+
+
 def test_a_request_is_read_back_as_it_was_written():
     request = TensorRequest(inputs=(one("x", "FP64", [1.0]),), id="a", outputs=(Output(name="predict"),))
     assert read_request(msgspec.json.encode(request), None) == (request, b"")

@@ -100,7 +100,11 @@ def read_request(body: bytes, header_length: int | None) -> tuple[TensorRequest,
 def _with_nan(head: bytes) -> TensorRequest:
     """As Python and the usual clients write it, NaN is no JSON, but means what null means."""
     try:
-        return msgspec.convert(json.loads(head.decode(), parse_constant=_constant), TensorRequest)
+        told = json.loads(head.decode(), parse_constant=_constant)
+        if b"\\u" in head:
+            # Python reads halves of surrogate pairs, too, which can be written down by nobody.
+            json.dumps(told, ensure_ascii=False).encode()
+        return msgspec.convert(told, TensorRequest)
     except (ValueError, RecursionError) as error:
         # ValueError: of json, msgspec and Unicode, and numbers of thousands of digits.
         raise DataError(f"no JSON that can be read: {str(error)[:TEXT_CHARS]}") from error
