@@ -26,7 +26,7 @@ from service.notes import TOGETHER_S, Notes
 from service.openapi import DescribedApp, openapi
 from service.predict import predict_route
 from service.schemas import Health, Ready
-from service.security import JsonOnly, KnownHosts
+from service.security import JsonOnly, KnownHosts, OperatorOnly
 from service.v2_infer import infer_routes
 from workbench import kept_inputs
 from workbench.jobs import Jobs
@@ -121,6 +121,7 @@ def create_app(
         partial(telemetry.Telemetry, notes=notes),
         *([AccessLog] if settings.service.access_log else []),
         partial(KnownHosts, allowed_hosts=settings.service.allowed_hosts),
+        partial(OperatorOnly, settings=settings),
         partial(Limits, limits=settings.service, load=Load()),
         JsonOnly,
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from msgspec import UNSET
 
 from service.aside import aside, command
@@ -24,7 +24,7 @@ from service.schemas import (
     RetrainRequest,
     WhatIfRequest,
 )
-from service.security import operator
+from service.security import MAINTENANCE
 from workbench import steering
 from workbench.errors import DataError, UnknownVersion, WorkbenchError
 from workbench.evaluation import Evaluation
@@ -36,10 +36,9 @@ from workbench.records import Record
 from workbench.version_store import VersionStore
 
 router = APIRouter(
-    prefix="/maintenance",
+    prefix=MAINTENANCE,
     tags=["maintenance"],
     route_class=BoundedRoute,
-    dependencies=[Depends(operator)],
     responses=documented(401),
 )
 Limit = Annotated[int, Query(ge=1, le=1000)]

@@ -22,17 +22,12 @@ from workbench.tokens import FILE, read_token
 
 log = logging.getLogger("workbench.service")
 BEARER = "Bearer "
+MAINTENANCE = "/maintenance"
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 JSON = b"application/json"
 HOSTS_REMEMBERED = 100
 # A name, or an IPv6 address in brackets; then perhaps a port.
 HOST = re.compile(r"([^\[\]:@/\s]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
-
-
-def operator(request: Request) -> None:
-    """Let the holder of the maintenance token in; 401 for anyone else."""
-    settings: Settings = request.app.state.settings
-    _require(request, settings.root / FILE)
 
 
 def app_client(request: Request) -> None:
@@ -124,6 +119,25 @@ class KnownHosts:
         if allowed and len(self._known) < HOSTS_REMEMBERED:
             self._known.add(told)
         return allowed
+
+
+class OperatorOnly:
+    """Lets the holder of the maintenance token in to whatever lies below /maintenance, and tells nobody else more than
+    401: not what is there, and not what would be wrong with a body, which is not read.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._token = settings.root / FILE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(MAINTENANCE):
+            try:
+                _require(Request(scope), self._token)
+            except HTTPException as error:
+                await refuse(scope, receive, send, error.status_code, str(error.detail), headers=error.headers)
+                return
+        await self.app(scope, receive, send)
 
 
 class JsonOnly:

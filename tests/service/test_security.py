@@ -100,6 +100,15 @@ def test_a_page_of_another_site_may_neither_ask_nor_read(shared):
         assert sent.status_code == 415
 
 
+@pytest.mark.parametrize("path", ["", "/nothing", "/pause", "/versions/first/activate"])
+@pytest.mark.parametrize("body", [b"{", b"[" * 40_000, b"{}"], ids=["half", "deep", "whole"])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_who_has_no_token_learns_nothing_of_maintenance_and_has_no_body_read(shared, path, body, kind):
+    for method in ("POST", "PUT", "OPTIONS"):
+        answer = shared.request(method, f"/maintenance{path}", content=body, headers={"Content-Type": kind})
+        assert (answer.status_code, "bearer token" in answer.json()["detail"]) == (401, True)
+
+
 def test_every_answer_has_the_security_headers_and_the_docs_page_lives_with_them(trained):
     with listening(trained) as wire:
         for path in ("/health", "/docs", "/nothing", "/maintenance/versions"):
