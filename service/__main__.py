@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.exposure import check_exposure, tls_files
+from workbench.files import for_owner_alone
 from workbench.logs import log_to
 from workbench.settings import Settings, load_settings
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--worker", type=int, default=1, help="Its number.")
     parser.add_argument("--shelf", type=Path, help="Folder where the workers share arrays in memory.")
     options = parser.parse_args()
+    for_owner_alone()
     sys.setswitchinterval(TURN_S)
     settings = load_settings(options.root)
     log_to(settings.service.log)

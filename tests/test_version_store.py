@@ -53,6 +53,11 @@ def test_two_trainings_in_the_same_instant_get_two_ids(tmp_path, clock):
     assert "20260101T120000000000Z" in ids
 
 
+def test_what_a_version_was_made_of_and_from_is_for_its_owner_to_read(store):
+    for folder in ("models/first", "training_data"):
+        assert (store.folder / folder).stat().st_mode & 0o077 == 0, folder
+
+
 def test_a_claim_given_back_is_free_and_a_published_version_cannot_be_given_back(store):
     store.claim("second")
     store.release("second")

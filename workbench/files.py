@@ -7,6 +7,14 @@ import os
 from pathlib import Path
 
 
+def for_owner_alone() -> None:
+    """From now on, what this process and its children make is for their user alone, whatever the shell would allow.
+
+    Versions hold training data, records inputs; and whoever can write a model's file has what it runs.
+    """
+    os.umask(0o077)
+
+
 def replace_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file so that a reader sees the old content or the new, never a part: temp, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ class TrainingStore:
     def save(self, frame: pd.DataFrame) -> str:
         """Keep training rows under the sha256 of their Parquet file; equal rows are kept once."""
         folder = self.folder / "training_data"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         aside = folder / f".{os.getpid()}.building"
         try:
             frame.to_parquet(aside, index=False)
@@ -72,7 +72,7 @@ class TrainingStore:
             }
         )
         folder = self.folder / "labelled"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{self.clock():%Y%m%dT%H%M%S%fZ}-{rows[0][0].id[-7:]}.parquet"
         aside = folder / f".{name}"
         try:

@@ -182,7 +182,8 @@ class VersionStore:
 
         version_id = metadata.version_id
         aside = self._aside(version_id)
-        aside.mkdir()
+        # The user of a notebook may let others read what they make; what a model has learnt is not theirs to read.
+        aside.mkdir(mode=0o700)
         joblib.dump(estimator, aside / "model.joblib")
         if error_model is not None:
             joblib.dump(error_model, aside / "error_model.joblib")

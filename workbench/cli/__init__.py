@@ -9,6 +9,7 @@ import typer
 
 from workbench.cli import backtest, bench, housekeeping, init, replay, serve, sides, steer, train, up, versions, watch
 from workbench.errors import WorkbenchError
+from workbench.files import for_owner_alone
 
 app = typer.Typer(
     add_completion=False,
@@ -48,6 +49,7 @@ for family in (train, init, serve, up, replay, watch, versions, sides, steer, ba
 
 def main() -> None:
     """Run the command line; errors that a person can mend are one line and exit code 2."""
+    for_owner_alone()
     try:
         app()
     except WorkbenchError as error:
