@@ -33,7 +33,7 @@ def lab(request, _regression, tmp_path_factory, chromium):
     toml = root / "workbench.toml"
     toml.write_text(f"{toml.read_text()}\n{ports}")
     settings = load_settings(root)
-    argv, environment = lab_process(settings, TOKEN)
+    argv, environment = lab_process(settings, TOKEN, folder)
     url = f"http://127.0.0.1:{settings.pages.lab_port}{request.param}"
     # What a person has set or kept for JupyterLab is left out.
     own = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}

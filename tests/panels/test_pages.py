@@ -17,9 +17,9 @@ from workbench.tokens import maintenance_token, viewer_token
 
 def test_voila_serves_a_folder_that_holds_the_dashboard_alone(settings, tmp_path):
     argv, _ = voila_process(settings, tmp_path / "run")
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["dashboard.ipynb", "voila.json"]
-    assert str(tmp_path / "run" / "dashboard.ipynb") in argv
-    assert len(nbformat.read(tmp_path / "run" / "dashboard.ipynb", 4).cells) == 2
+    (notebook,) = (tmp_path / "run" / "page").iterdir()
+    assert str(notebook) in argv
+    assert len(nbformat.read(notebook, 4).cells) == 2
 
 
 def test_voila_listens_where_the_settings_say_and_serves_no_other_file(settings, tmp_path):
@@ -32,23 +32,30 @@ def test_voila_listens_where_the_settings_say_and_serves_no_other_file(settings,
 
 def test_the_workspace_travels_by_the_environment(settings, tmp_path):
     assert voila_process(settings, tmp_path)[1]["WORKBENCH_ROOT"] == str(settings.root)
-    assert lab_process(settings, "secret")[1]["WORKBENCH_ROOT"] == str(settings.root)
+    assert lab_process(settings, "secret", tmp_path)[1]["WORKBENCH_ROOT"] == str(settings.root)
 
 
-def test_the_token_of_jupyterlab_is_not_on_its_command_line(settings):
-    argv, environment = lab_process(settings, "secret")
-    assert not [word for word in argv if "secret" in word]
-    assert environment["JUPYTER_TOKEN"] == "secret"
+def shown(environment):
+    """The token that a server of Jupyter is given."""
+    file = Path(environment["JUPYTER_TOKEN_FILE"])
+    assert file.stat().st_mode & 0o777 == 0o600
+    return file.read_text()
 
 
-def test_jupyterlab_answers_this_machine_alone_on_the_port_of_the_settings(settings):
-    argv, _ = lab_process(settings, "secret")
+def test_the_token_of_jupyterlab_is_not_on_its_command_line_nor_in_what_its_kernels_inherit(settings, tmp_path):
+    argv, environment = lab_process(settings, "secret", tmp_path)
+    assert not [word for word in (*argv, *environment.values()) if "secret" in word]
+    assert shown(environment) == "secret"
+
+
+def test_jupyterlab_answers_this_machine_alone_on_the_port_of_the_settings(settings, tmp_path):
+    argv, _ = lab_process(settings, "secret", tmp_path)
     assert "--ServerApp.ip=127.0.0.1" in argv
     assert "--ServerApp.port=8888" in argv
 
 
-def test_jupyterlab_does_not_ask_to_fetch_news(settings):
-    _, environment = lab_process(settings, "secret")
+def test_jupyterlab_does_not_ask_to_fetch_news(settings, tmp_path):
+    _, environment = lab_process(settings, "secret", tmp_path)
     folder = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]
     told = json.loads((Path(folder) / "labconfig" / "page_config.json").read_text())
     assert told["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
@@ -59,9 +66,9 @@ def test_an_installation_opens_on_the_first_notebook_too(settings, tmp_path, mon
     shutil.copytree(pages.CHECKOUT / "notebooks", installed / "notebooks")
     monkeypatch.setattr(pages, "CHECKOUT", tmp_path / "site-packages")
     monkeypatch.setattr(pages, "INSTALLED", tmp_path / "nowhere")
-    assert f"--ServerApp.root_dir={settings.root}" in lab_process(settings, "secret")[0]
+    assert f"--ServerApp.root_dir={settings.root}" in lab_process(settings, "secret", tmp_path)[0]
     monkeypatch.setattr(pages, "INSTALLED", installed)
-    argv, _ = lab_process(settings, "secret")
+    argv, _ = lab_process(settings, "secret", tmp_path)
     assert f"--ServerApp.root_dir={installed}" in argv
     assert "--LabApp.default_url=/lab/tree/notebooks/0_start.ipynb" in argv
 
@@ -75,12 +82,12 @@ def test_a_dashboard_for_other_machines_asks_for_a_token_that_is_on_no_command_l
     settings = make_workspace(tmp_path / "ws", extra='[pages]\nhost = "0.0.0.0"\n')
     argv, environment = voila_process(settings, tmp_path / "run")
     token = viewer_token(settings.root)
-    assert environment["JUPYTER_TOKEN"] == token != maintenance_token(settings.root)
+    assert shown(environment) == token != maintenance_token(settings.root)
     assert json.loads((tmp_path / "run" / "voila.json").read_text())["Voila"]["auto_token"] is True
-    assert token not in " ".join(argv)
-    assert not [p for p in (tmp_path / "run").iterdir() if token in p.read_text()]
+    assert token not in " ".join([*argv, *environment.values()])
+    assert not [p for p in (tmp_path / "run" / "page").iterdir() if token in p.read_text()]
 
 
 def test_a_dashboard_for_this_machine_alone_asks_for_none(settings, tmp_path):
-    assert "JUPYTER_TOKEN" not in voila_process(settings, tmp_path)[1]
+    assert "JUPYTER_TOKEN_FILE" not in voila_process(settings, tmp_path)[1]
     assert json.loads((tmp_path / "voila.json").read_text())["Voila"]["auto_token"] is False

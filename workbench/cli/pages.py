@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.exposure import private
+from workbench.files import replace_whole
 from workbench.tokens import viewer_token
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def voila_config(settings: Settings) -> dict[str, Any]:
             "port": pages.dashboard_port,
             "port_retries": 0,
             "open_browser": False,
-            # The token itself is in the environment, where the default looks for it.
+            # The default looks where the environment says that the token is.
             "auto_token": not private(pages.host),
         },
         "VoilaConfiguration": {
@@ -78,8 +79,8 @@ def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[st
     Parameters
     ----------
     run_dir : Path
-        Filled with the notebook and voila.json; Voila serves pictures from the folder it serves a notebook from, so
-        nothing else may lie there.
+        Filled with voila.json, with a token if one is asked for, and with a folder of the notebook: Voila serves
+        pictures from where the notebook lies, so nothing else may lie there.
 
     Returns
     -------
@@ -90,23 +91,26 @@ def voila_process(settings: Settings, run_dir: Path) -> tuple[list[str], dict[st
     import nbformat
 
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    notebook = run_dir / "dashboard.ipynb"
+    notebook = run_dir / "page" / "dashboard.ipynb"
+    notebook.parent.mkdir(exist_ok=True)
     nbformat.write(dashboard_notebook(), notebook)
     (run_dir / "voila.json").write_text(json.dumps(voila_config(settings), indent=2), encoding="utf-8")
     argv = [sys.executable, "-m", "voila", str(notebook), f"--Voila.config_file_paths={run_dir}"]
     environment = {"WORKBENCH_ROOT": str(settings.root)}
     if not private(settings.pages.host):
-        environment["JUPYTER_TOKEN"] = viewer_token(settings.root)
+        environment |= _shown(viewer_token(settings.root), run_dir / "viewer-token")
     return argv, environment | _templates()
 
 
-def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, str]]:
+def lab_process(settings: Settings, token: str, run_dir: Path) -> tuple[list[str], dict[str, str]]:
     """JupyterLab over the notebooks; it asks no other host for news or updates.
 
     Parameters
     ----------
     token : str
-        What the login page asks for; travels by the environment, since a command line can be read by everyone.
+        What the login page asks for.
+    run_dir : Path
+        Gets a file of the token.
     """
     start = lab_start()
     folder = _notebooks_in() or settings.root
@@ -124,11 +128,20 @@ def lab_process(settings: Settings, token: str) -> tuple[list[str], dict[str, st
         argv.append("--allow-root")
     config = _lab_config(settings)
     environment = {
-        "JUPYTER_TOKEN": token,
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(config), os.environ.get("JUPYTER_CONFIG_PATH")])),
         "WORKBENCH_ROOT": str(settings.root),
     }
-    return argv, environment | _templates()
+    return argv, environment | _shown(token, run_dir / "lab-token") | _templates()
+
+
+def _shown(token: str, file: Path) -> dict[str, str]:
+    """Where a server of Jupyter finds its token.
+
+    Not in its environment: every kernel has a copy of that, to be printed into a notebook and kept there.
+    """
+    # Jupyter takes the file's line end for a part of the token.
+    replace_whole(file, token.encode())
+    return {"JUPYTER_TOKEN_FILE": str(file)}
 
 
 def lab_start() -> str:

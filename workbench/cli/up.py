@@ -68,7 +68,7 @@ def up(
     here = [sys.executable, "-m", "workbench.cli", "--root", str(settings.root)]
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
         voila, voila_env = voila_process(settings, Path(folder))
-        lab, lab_env = lab_process(settings, token)
+        lab, lab_env = lab_process(settings, token, Path(folder))
         children = [
             Child("service", [*here, "serve"], log=logs / "service.log"),
             Child("dashboard", voila, voila_env, log=logs / "dashboard.log"),
