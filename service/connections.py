@@ -47,6 +47,8 @@ class Connection(HttpToolsProtocol):
     _armed: tuple[int, str] | None = None
     _unread: asyncio.TimerHandle | None = None
     _answered: RequestResponseCycle | None = None
+    # What is said to a request that is refused, once those before it have been answered.
+    _last_word: bytes | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -62,10 +64,12 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._last_word is not None:
+            return
         self._last, self._behind = len(data), False
         self._bytes += self._last
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._last_word is not None:
             self._disarm()
         elif self._reading == "head" and self._bytes > self.limits.max_head_kb * 1024:
             self._refuse(431, TOO_LARGE)
@@ -101,8 +105,13 @@ class Connection(HttpToolsProtocol):
         self._reading, self._behind = None, True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._last_word is not None and self._answered is not None and self._answered.response_complete:
+            self._write(self._last_word)
+
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "this cannot be read as one HTTP request")
+        self._end(400, "this cannot be read as one HTTP request")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -174,14 +183,26 @@ class Connection(HttpToolsProtocol):
             self._disarm()
             self.transport.close()
             return
-        if self._reading == "body":
+        if self._reading == "body" and self._answered is self.cycle:
             self._hang_up()
         self._refuse(status, detail)
 
     def _refuse(self, status: int, detail: str) -> None:
+        """The last answer on this connection, which must not pass for that of a request before."""
         self._disarm()
         asked = self.scope["headers"] if self._reading == "body" else self.headers or ()
-        self.transport.write(refusal_bytes(status, detail, asked, self.server_state.default_headers))
+        last = refusal_bytes(status, detail, asked, self.server_state.default_headers)
+        if self._reading == "body" and self.pipeline:
+            # The last one in the queue is the one that is refused.
+            self.pipeline.popleft()
+            self._last_word = last
+        elif self._reading != "body" and self._answering:
+            self._last_word = last
+        else:
+            self._write(last)
+
+    def _write(self, last: bytes) -> None:
+        self.transport.write(last)
         self.transport.close()
 
 

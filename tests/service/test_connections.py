@@ -193,6 +193,22 @@ def test_pipelined_requests_are_answered_in_order(wire):
     assert statuses(told) == [200, 200, 200, 200, 404]
 
 
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        (b"\x00 nonsense\r\n\r\n", 400),
+        (request(body=BODY, method="POST").replace(b"Content-Length: ", b"Content-Length: x"), 400),
+        (request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"xyz\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nX: ", 408),
+    ],
+    ids=["nonsense", "no length", "no chunk", "half a head"],
+)
+def test_what_is_refused_waits_for_the_answers_to_those_before_it(wire, last, status):
+    """Else a client would take the refusal for the answer to its first request."""
+    one = request(body=BODY).replace(b"Connection: close\r\n", b"")
+    assert statuses(wire.raw(one * 3 + last)) == [200] * 3 + [status]
+
+
 def test_a_head_is_measured_by_itself_whatever_comes_along_with_it(wire):
     one = request("/health", method="GET").replace(b"Connection: close\r\n", b"")
     last = request("/nothing", method="GET")
