@@ -7,7 +7,7 @@ ROOT ?= .
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo up test check lint notebooks benchmarks faults lock pictures clean
+.PHONY: help setup demo up test check lint notebooks benchmarks faults advisories lock pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -69,6 +69,9 @@ benchmarks: setup ## measure verdicts: false alarms, power, delay, selection, se
 
 faults: setup ## break everything on purpose, the long form; prints a table of what was lost and wrong (FAULTS: rooms)
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+advisories: setup ## ask a database of advisories about the lock (pip-audit, in an environment of its own)
+	@$(BIN)/python -m tests.advisories
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
