@@ -134,3 +134,19 @@ def test_a_variable_that_names_no_setting_is_an_error(tmp_path, monkeypatch, nam
     monkeypatch.setenv(name, "5")
     with pytest.raises(SettingsError, match=f"environment variable {name} names no setting"):
         load_settings(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000 + "]" * 3000], ids=["digits without end", "a deep list"])
+def test_what_toml_cannot_hold_is_told_with_the_file(tmp_path, value):
+    settings = make_workspace(tmp_path, extra="seed = 1\n")
+    toml = settings.root / "workbench.toml"
+    toml.write_text(toml.read_text().replace("seed = 1", f"seed = {value}"))
+    with pytest.raises(SettingsError, match=re.escape(f"{toml} is not valid TOML")):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["recent", "[" * 3000 + "]" * 3000], ids=["no list", "a deep list"])
+def test_a_list_in_the_environment_that_is_none_is_told_with_the_variable(settings, monkeypatch, value):
+    monkeypatch.setenv("WORKBENCH_RETRAIN__RECIPES", value)
+    with pytest.raises(SettingsError, match="WORKBENCH_RETRAIN__RECIPES"):
+        load_settings(settings.root)

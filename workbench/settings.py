@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 from workbench.errors import SettingsError
 from workbench.records import METRICS
@@ -145,12 +146,7 @@ def load_settings(root: Path | str | None = None, over: Path | str | None = None
     if over is not None and "model" not in told:
         told = _laid_over(_read(folder / FILE, True), told)
     _check_environment()
-    try:
-        # WORKBENCH_ROOT has already spoken: as a field it would outrank the folder that was asked for.
-        settings = Settings(**told, root=folder)
-    except ValidationError as error:
-        raise SettingsError("\n".join(_explain(e, path) for e in error.errors())) from error
-    return settings.model_copy(update={"root": folder})
+    return _made(told, folder, path)
 
 
 def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
@@ -161,14 +157,27 @@ def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
     SettingsError
         As `load_settings`, naming the key.
     """
-    told = settings.model_dump(exclude_unset=True, mode="json") | {"root": settings.root}
+    told = settings.model_dump(exclude_unset=True, mode="json", exclude={"root"})
     for name, value in values.items():
         section, _, key = name.partition(".")
         told[section] = {**told.get(section, {}), key: value}
+    return _made(told, settings.root, "a value that was asked for")
+
+
+def _made(told: dict[str, Any], root: Path, source: Path | str) -> Settings:
+    """Settings of what was told and of the environment; an error names its source, or the variable."""
     try:
-        return Settings(**told).model_copy(update={"root": settings.root})
+        # WORKBENCH_ROOT has already spoken: as a field it would outrank the folder that was asked for.
+        settings = Settings(**told, root=root)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(e, "a value that was asked for") for e in error.errors())) from error
+        raise SettingsError("\n".join(_explain(e, source) for e in error.errors())) from error
+    except (UnreadableError, RecursionError) as error:
+        there = ", ".join(sorted(name for name in os.environ if name.startswith(PREFIX) and name != f"{PREFIX}ROOT"))
+        raise SettingsError(
+            f"one of the environment variables {there} cannot be read: {error}; a list is written as JSON is, "
+            f'["a", "b"]'
+        ) from error
+    return settings.model_copy(update={"root": root})
 
 
 def _read(path: Path, whole: bool) -> dict[str, Any]:
@@ -183,7 +192,8 @@ def _read(path: Path, whole: bool) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # ValueError: of TOML, of Unicode, and numbers of thousands of digits.
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
     told.pop("root", None)
     _check_types(told, path)
