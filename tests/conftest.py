@@ -133,6 +133,17 @@ def settings(tmp_path) -> Settings:
     return make_workspace(tmp_path / "ws")
 
 
+@pytest.fixture(scope="session")
+def postgresql():
+    """A server for all tests of a session: each test takes a schema of its own."""
+    from tests.databases import started
+
+    server = started()
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder)
+
+
 def _trained(folder, task: str, target: str) -> Settings:
     settings = make_workspace(folder, task, target)
     metrics = MetricsStore.of(settings)

@@ -157,7 +157,7 @@ def checking(
 
 def scratch_monitor(settings: Settings, folder: Path) -> ModelMonitor:
     """A monitor like the workspace's that writes elsewhere: on the same disk, with the same settings."""
-    elsewhere = settings.model_copy(update={"root": folder})
+    elsewhere = settings.alone_in(folder)
     return ModelMonitor(MetricsStore.of(elsewhere), elsewhere)
 
 

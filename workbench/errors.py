@@ -27,3 +27,7 @@ class CorruptVersion(WorkbenchError):
 
 class Busy(WorkbenchError):
     """Another process holds the lock that this work needs."""
+
+
+class DatabaseAway(WorkbenchError):
+    """The shared database cannot be asked now; what is recorded meanwhile lies on this machine's disk, and waits."""

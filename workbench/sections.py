@@ -66,6 +66,26 @@ class MonitorSettings(Section):
         return float(self.fsync[:-2]) / 1000 if self.fsync.endswith("ms") else float(self.fsync[:-1])
 
 
+class MetricsSettings(Section):
+    """Where records are shared by several machines: a PostgreSQL database. Without a `url` they lie in metrics/ alone.
+
+    The password comes from `PGPASSWORD`, libpq's passfile, or a `url` in the environment; it is never shown.
+    `ship_every_s` is how often what was recorded here goes there; `schema_name` keeps workspaces of one database apart.
+    """
+
+    url: str | None = Field(None, repr=False)
+    schema_name: str = Field("workbench", pattern=r"^[a-z_][a-z0-9_]{0,50}$")
+    ship_every_s: float = Field(0.5, ge=0.05, le=60)
+
+    @field_validator("url")
+    @classmethod
+    def _a_database(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"postgres(ql)?://", url):
+            # It is not shown: a password may stand in it.
+            raise ValueError("'metrics.url' is no address that begins with postgresql://")
+        return url
+
+
 class DriftSettings(Section):
     """The smallest moves of an input that matter; smaller ones are no drift, however sure."""
 

@@ -22,6 +22,7 @@ from workbench.sections import (
     AlertsSettings,
     BacktestSettings,
     DriftSettings,
+    MetricsSettings,
     ModelSettings,
     MonitorSettings,
     PagesSettings,
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     root: Path
     model: ModelSettings
     monitor: MonitorSettings = MonitorSettings()
+    metrics: MetricsSettings = MetricsSettings()
     drift: DriftSettings = DriftSettings()
     performance: PerformanceSettings = PerformanceSettings()
     retrain: RetrainSettings = RetrainSettings()
@@ -85,6 +87,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+    def alone_in(self, root: Path) -> Settings:
+        """The same settings for another folder, whose records are shared with nobody."""
+        return self.model_copy(update={"root": root, "metrics": MetricsSettings()})
 
     @property
     def versions_dir(self) -> Path:

@@ -246,7 +246,7 @@ def simulated(settings: Settings, history: History, workspace: Path) -> Settings
             "size": settings.model.size * settings.backtest.ensemble,
         }
     )
-    return settings.model_copy(update={"root": workspace, "model": model, "store": {}})
+    return settings.alone_in(workspace).model_copy(update={"model": model, "store": {}})
 
 
 def look_rows(settings: Settings, rows: int) -> int:

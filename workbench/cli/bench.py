@@ -105,7 +105,7 @@ def _whole_request(settings: Settings, folder: Path, rows: Sequence[Row], budget
         (root / HASH_KEY_FILE).symlink_to((settings.root / HASH_KEY_FILE).resolve())
     # Whom the service lets in is not what is measured.
     service = settings.service.model_copy(update={"predict_token_file": None, "allowed_hosts": ("127.0.0.1",)})
-    app = create_app(settings.model_copy(update={"root": root, "service": service}))
+    app = create_app(settings.model_copy(update={"service": service}).alone_in(root))
     bodies = cycle([msgspec.json.encode({"instances": [row]}) for row in rows])
     with asyncio.Runner() as runner:
         lifespan = app.router.lifespan_context(app)
