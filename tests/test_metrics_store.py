@@ -1,7 +1,11 @@
+from uuid import uuid4
+
 import pytest
 
+from workbench.database import Database
 from workbench.metrics_store import MetricsStore, join
 from workbench.records import Actual, Event, Heartbeat, Prediction, Request
+from workbench.shared_records import SharedRecords
 
 
 def prediction(i: int, version: str = "v") -> Prediction:
@@ -10,20 +14,58 @@ def prediction(i: int, version: str = "v") -> Prediction:
     )
 
 
+class Across:
+    """Writes on one replica and reads on another one, which has nothing but what the database tells."""
+
+    def __init__(self, here: MetricsStore, there: MetricsStore) -> None:
+        self.here, self.there, self.folder = here, there, here.folder
+
+    def append(self, *records):
+        done = self.here.append(*records)
+        self.here.shared.shipper.ship()
+        return done
+
+    def close(self) -> None:
+        self.here.close()
+        self.there.close()
+
+    def __getattr__(self, name):
+        return getattr(self.there, name)
+
+
+@pytest.fixture(params=["json", "postgresql", "postgresql from another replica"])
+def opened(request, tmp_path, clock):
+    """Opens the store of a workspace, again and again."""
+    made, schema = [], f"contract_{uuid4().hex}"
+
+    def open_(folder=tmp_path, **sizes):
+        if request.param == "json":
+            return MetricsStore(folder, clock=clock, **sizes)
+        made.append(Database(request.getfixturevalue("postgresql").url, schema))
+        return MetricsStore(folder, clock=clock, shared=SharedRecords(folder, made[-1]), **sizes)
+
+    def across(**sizes):
+        return Across(open_(**sizes), open_(tmp_path / "elsewhere", **sizes))
+
+    yield across if request.param.endswith("replica") else open_
+    for database in made:
+        database.close()
+
+
 @pytest.fixture
-def store(tmp_path, clock):
-    return MetricsStore(tmp_path, window=5, history=20, segment_rows=4, clock=clock)
+def store(opened):
+    return opened(window=5, history=20, segment_rows=4)
 
 
 def numbers(predictions) -> list:
     return [p.inputs["i"] for p in predictions]
 
 
-def test_the_window_is_the_last_predictions_exactly_also_after_a_restart(store, tmp_path):
+def test_the_window_is_the_last_predictions_exactly_also_after_a_restart(store, opened):
     for i in range(12):
         store.append(prediction(i))
     assert numbers(store.window()) == [7, 8, 9, 10, 11]
-    assert numbers(MetricsStore(tmp_path, window=5).window()) == [7, 8, 9, 10, 11]
+    assert numbers(opened(window=5).window()) == [7, 8, 9, 10, 11]
 
 
 def test_an_actual_joins_its_prediction_and_the_first_one_counts(store):
@@ -53,10 +95,10 @@ def test_pruning_keeps_the_history_and_archives_labelled_rows_before_they_go(sto
     assert len(join(store.history(), store.actuals())) == 20
 
 
-def test_pruning_leaves_actuals_of_kept_predictions_whatever_the_clock_said(store, tmp_path, clock):
+def test_pruning_leaves_actuals_of_kept_predictions_whatever_the_clock_said(store, opened, clock):
     ahead = [store.append(prediction(i))[0] for i in range(20)]
     clock.forward(hours=-1)
-    other = MetricsStore(tmp_path, window=5, history=20, segment_rows=4, clock=clock)
+    other = opened(window=5, history=20, segment_rows=4)
     other.append(*(Actual(prediction_id=p.id, actual=1.0) for p in ahead[12:16]))
     other.append(*(Actual(prediction_id=p.id, actual=1.0) for p in ahead[16:]))
     clock.forward(hours=2)
@@ -69,7 +111,8 @@ def test_pruning_leaves_actuals_of_kept_predictions_whatever_the_clock_said(stor
 
 def test_a_prune_that_is_cut_off_loses_nothing(store, clock):
     for i in range(40):
-        store.append(prediction(i))
+        (done,) = store.append(prediction(i))
+        store.append(Actual(prediction_id=done.id, actual=float(i)))
         clock.forward(seconds=1)
 
     def full_disk(rows):
@@ -78,18 +121,19 @@ def test_a_prune_that_is_cut_off_loses_nothing(store, clock):
     with pytest.raises(OSError, match="no space"):
         store.prune(full_disk)
     assert len(list((store.folder / "predictions").glob("*.jsonl"))) == 10
+    archived = []
+    store.prune(lambda rows: archived.extend(rows))
+    assert [a.actual for _, a in archived] == list(range(20))
 
 
-def test_only_one_process_prunes(store, tmp_path):
-    import filelock
-
-    store.append(prediction(0))
-    with filelock.FileLock(tmp_path / "prune.lock"):
+def test_only_one_process_prunes(store):
+    store.append(*map(prediction, range(40)))
+    with store.pruning_lock():
         assert store.prune(lambda rows: None) == 0
 
 
-def test_a_segment_that_a_living_writer_holds_is_not_pruned(store, tmp_path, clock):
-    idle = MetricsStore(tmp_path, window=5, history=20, clock=clock)
+def test_a_segment_that_a_living_writer_holds_is_not_pruned(store, opened, clock):
+    idle = opened(window=5, history=20)
     idle.append(prediction(100))
     for i in range(40):
         clock.forward(seconds=1)

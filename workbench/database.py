@@ -20,8 +20,6 @@ from workbench.errors import DatabaseAway, SettingsError
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
 
-    from workbench.sections import MetricsSettings
-
 log = logging.getLogger("workbench.database")
 MIGRATIONS = Path(__file__).parent / "migrations"
 # After a failure nobody tries for so long: a request must not wait for one attempt after the other.
@@ -54,11 +52,6 @@ class Database:
         self._migrated = False
         self._not_before = -float("inf")
 
-    @classmethod
-    def of(cls, settings: MetricsSettings) -> Database | None:
-        """The database that settings name; None if they name none."""
-        return None if settings.url is None else cls(settings.url, settings.schema_name)
-
     @property
     def where(self) -> str:
         """Host, port and name, for messages."""
@@ -83,9 +76,9 @@ class Database:
         with self._lock:
             connection = self._connected()
             try:
+                connection.read_only = read_only
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if read_only else None
                 with connection.transaction(), connection.cursor() as cursor:
-                    if read_only:
-                        cursor.execute("set transaction isolation level repeatable read, read only")
                     yield cursor
             except psycopg.Error as error:
                 raise self._away(error) from error
@@ -160,7 +153,7 @@ class Database:
     def _away(self, error: Exception) -> DatabaseAway:
         """What to raise for an error of the driver; the connection is not used again."""
         self.close()
-        told = f"the shared database {self.where} cannot be used now: {str(error).strip()}"
+        told = f"the shared database {self.where} cannot be used now: {next(iter(str(error).splitlines()), error)}"
         if self.trouble is None:
             log.warning("%s; what is recorded waits on this disk", told)
         self.trouble = told

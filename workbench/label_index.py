@@ -6,18 +6,18 @@ Follows the files of all writers and costs what was appended since, not what is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from workbench.errors import Busy
 from workbench.pruning import LOOK_AGAIN_S, TURN_S, labels_by_turns
 from workbench.records import Actual, Label, Record, Refused, Stamp
 from workbench.scores import label_text
 from workbench.segments import order, segment_start
-from workbench.tails import Follower, Order, oldest
+from workbench.tails import Follower, Follows, Order, oldest
 
 Fate = Literal["accepted", "duplicate", "conflict", "unknown", "expired"]
 R = TypeVar("R", bound=Record)
@@ -31,20 +31,23 @@ class LabelIndex:
     folder : path of metrics/
     history : int
         An actual for a prediction beyond the last so many is expired.
+    follow : callable
+        Makes who reads, given folder and kind; default: the files of this folder alone.
     """
 
-    def __init__(self, folder: Path, history: int) -> None:
+    def __init__(self, folder: Path, history: int, follow: Callable[..., Follows[Any]] = Follower) -> None:
         self.folder = folder
         self.history = history
         # Why actuals cannot be judged at present.
         self.trouble: str | None = None
+        self._follow = follow
         self._lock = RLock()
         self._begin()
 
     def _begin(self) -> None:
-        self._predictions = _Last(Follower[Stamp](self.folder / "predictions", Stamp), self.history)
-        self._refused = _Last(Follower[Refused](self.folder / "refused", Refused), self.history)
-        self._actuals = Follower[Actual](self.folder / "actuals", Actual)
+        self._predictions = _Last[Stamp](self._follow(self.folder / "predictions", Stamp), self.history)
+        self._refused = _Last[Refused](self._follow(self.folder / "refused", Refused), self.history)
+        self._actuals: Follows[Actual] = self._follow(self.folder / "actuals", Actual)
         self._first: dict[str, Actual | None] = {}
         self._known_refused: set[tuple[str, str]] = set()
 
@@ -135,7 +138,7 @@ class LabelIndex:
 class _Last(Generic[R]):
     """The last `keep` records of a folder; unlike a Tail, it tells what came and what fell out."""
 
-    def __init__(self, follower: Follower[R], keep: int) -> None:
+    def __init__(self, follower: Follows[R], keep: int) -> None:
         self._follower = follower
         self._keep = keep
         self._held: deque[R] = deque()

@@ -17,6 +17,7 @@ import filelock
 
 from workbench import pruning
 from workbench.brief_checks import briefly, from_the_end
+from workbench.errors import DatabaseAway
 from workbench.evaluation import Evaluation
 from workbench.line_counts import LineCount
 from workbench.moments import utc_now
@@ -40,6 +41,7 @@ from workbench.tails import Follower, Tail, Thin
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
+    from workbench.shared_records import SharedRecords
 
 KINDS: dict[str, Any] = {
     "predictions": Prediction,
@@ -78,6 +80,8 @@ class MetricsStore:
         Within how many seconds a write is on the disk, which survives power loss: 0 waits for it; infinite leaves it to
         the kernel, which survives a killed process.
     clock : callable returning an aware datetime
+    shared : SharedRecords, optional
+        Other machines' records, which are then read as if they lay here; what is written still lies here first.
 
     Examples
     --------
@@ -98,8 +102,12 @@ class MetricsStore:
         segment_rows: int = 5_000,
         fsync_s: float = inf,
         clock: Callable[[], datetime] = utc_now,
+        shared: SharedRecords | None = None,
     ) -> None:
         self.folder = Path(folder)
+        self.shared = shared
+        # Makes who reads a folder of records, here and elsewhere.
+        self.follow: Callable[..., Any] = Follower if shared is None else shared.follow
         self.window_size = window
         self.history_size = max(history, window)
         self._writers = {
@@ -128,11 +136,15 @@ class MetricsStore:
             segment_rows=settings.monitor.segment_rows,
             fsync_s=settings.monitor.fsync_s,
             clock=clock,
+            shared=_shared(settings),
         )
 
     def append(self, *records: Record) -> list[Any]:
         """Write records of one kind; returns them with their ids and times."""
-        return self._writer(type(records[0])).append(records)
+        done = self._writer(type(records[0])).append(records)
+        if self.shared is not None and isinstance(records[0], Evaluation | Event):
+            self.shared.tell()
+        return done
 
     def tell(self, event: Event) -> Event:
         """Write an event that somebody relies on.
@@ -219,7 +231,7 @@ class MetricsStore:
 
     def asked(self, n: int) -> list[Asked]:
         """What the last `n` predictions were asked, oldest first; read anew, and not held afterwards."""
-        return Follower[Asked](self.folder / "predictions", Asked).news(n)[1][-n:]
+        return self.follow(self.folder / "predictions", Asked).news(n)[1][-n:]
 
     def prediction_ids(self) -> list[Stamp]:
         """Id and time alone of the last `history` predictions: a fifth of the memory."""
@@ -227,7 +239,8 @@ class MetricsStore:
 
     def count(self) -> int:
         """Predictions on record, up to `history`: lines, without reading what is in them."""
-        return min(self._lines.now(), self.history_size)
+        here = self._lines.now()
+        return min(here if self.shared is None else self.shared.count(here), self.history_size)
 
     def answers(self) -> list[Answer]:
         """The last predictions of all writers without their inputs, oldest first: five windows."""
@@ -273,7 +286,7 @@ class MetricsStore:
     ) -> Tail[Any]:
         key = (name, kind, keep, only, thin)
         if key not in self._tails:
-            self._tails[key] = Tail(self.folder / name, kind, keep, only, thin)
+            self._tails[key] = Tail(self.folder / name, kind, keep, only, thin, self.follow)
         return self._tails[key]
 
     def prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:
@@ -301,25 +314,49 @@ class MetricsStore:
         return filelock.FileLock(self.folder / "prune.lock")
 
     def _prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:
-        gone = 0
+        gone, may_go = 0, pruning.always
+        if self.shared is not None:
+            try:
+                gone += self.shared.prune(archive, history=self.history_size, evaluations=EVALUATIONS_KEPT_WHOLE)
+            except DatabaseAway:
+                return 0
+            # What goes here lies there; what has labels was archived from there.
+            may_go, archive = self.shared.shipper.is_shipped, _nothing
         kept = self.prediction_ids()
         if len(kept) >= self.history_size:
-            gone += pruning.prune_predictions(self.folder, kept, lambda rows: join(rows, self.actuals()), archive)
-            gone += pruning.delete(self.folder / "refused", order(kept[0]))
+            gone += pruning.prune_predictions(
+                self.folder, kept, lambda rows: join(rows, self.actuals()), archive, may_go
+            )
+            gone += pruning.delete(self.folder / "refused", order(kept[0]), may_go)
         # However many a client invents in the time of one history, disk and memory stay bounded.
         for name in ("refused", "service"):
             stamps = self._tail(name, Stamp, self.history_size).read()
             if len(stamps) >= self.history_size:
-                gone += pruning.delete(self.folder / name, order(stamps[0]))
+                gone += pruning.delete(self.folder / name, order(stamps[0]), may_go)
         evaluations = self._tail("evaluations", Stamp, EVALUATIONS_KEPT_WHOLE).read()
         if evaluations:
-            gone += pruning.thin_evaluations(self.folder / "evaluations", order(evaluations[0]))
+            gone += pruning.thin_evaluations(self.folder / "evaluations", order(evaluations[0]), may_go)
         return gone
 
 
 def _close(writers: Iterable[Writer]) -> None:
     for writer in writers:
         writer.close()
+
+
+def _nothing(rows: list[tuple[Prediction, Actual]]) -> None:
+    """For what is archived already."""
+
+
+def _shared(settings: Settings) -> SharedRecords | None:
+    """What the settings share with other machines, if anything; without that, no driver is imported."""
+    if settings.metrics.url is None:
+        return None
+    from workbench.database import Database
+    from workbench.shared_records import SharedRecords
+
+    database = Database(settings.metrics.url, settings.metrics.schema_name)
+    return SharedRecords(settings.metrics_dir, database, labelled=settings.retrain.labelled_rows)
 
 
 def join(predictions: Iterable[Prediction], actuals: Iterable[Actual]) -> list[tuple[Prediction, Actual]]:

@@ -64,7 +64,7 @@ class ModelMonitor:
         self.store = store
         self.settings = settings
         self.clock = clock
-        self._labels = LabelIndex(store.folder, store.history_size)
+        self._labels = LabelIndex(store.folder, store.history_size, store.follow)
         self._refused_at = datetime.min.replace(tzinfo=UTC)
         self._untold: Counter[str] = Counter()
 

@@ -21,6 +21,12 @@ from workbench.segments import order, read_line, segment_start
 from workbench.tails import AFTER_ALL, Follower, Order
 
 Pairs = list[tuple[Prediction, Actual]]
+MayGo = Callable[[Path], bool]
+
+
+def always(path: Path) -> bool:
+    """Of a segment: nothing but this machine has a say."""
+    return True
 
 
 # Nobody needs his turn for longer than some tenths of a second.
@@ -72,6 +78,7 @@ def prune_predictions(
     kept: Sequence[Stamp],
     labelled: Callable[[Iterable[Prediction]], Pairs],
     archive: Callable[[Pairs], None],
+    may_go: MayGo = always,
 ) -> int:
     """Delete the segments of predictions and actuals that `kept` does not need; returns how many.
 
@@ -81,11 +88,12 @@ def prune_predictions(
     kept : the predictions that stay, oldest first; not empty
     labelled : joins predictions to the actuals now on disk
     archive : takes labelled predictions that are about to lose their records
+    may_go : of a segment, once nobody writes to it any more
     """
     gone, limit = 0, order(kept[0])
     for path in finished(folder / "predictions", limit):
         with closed_segment(path) as closed:
-            if closed:
+            if closed and may_go(path):
                 # The long look at the actuals first; workers need not wait for that.
                 labelled(())
                 with labels_by_turns(folder):
@@ -97,7 +105,7 @@ def prune_predictions(
         within = {stamp.id for stamp in kept}
         beyond = _beyond(folder / "predictions", limit)
         for path in old_actuals:
-            gone += _prune_actuals(path, within, beyond, labelled, archive)
+            gone += _prune_actuals(path, within, beyond, labelled, archive, may_go)
     return gone
 
 
@@ -107,12 +115,13 @@ def _prune_actuals(
     beyond: dict[str, Prediction],
     labelled: Callable[[Iterable[Prediction]], Pairs],
     archive: Callable[[Pairs], None],
+    may_go: MayGo,
 ) -> bool:
     """Delete a segment of actuals; those of predictions that a segment in use still holds are archived first."""
     with closed_segment(path) as closed:
         named = {actual.prediction_id for actual in records(path, Actual)}
         # A clock that was set back can make an actual look older than its prediction.
-        gone = closed and not named & within
+        gone = closed and may_go(path) and not named & within
         if gone:
             archive(labelled(prediction for name, prediction in beyond.items() if name in named))
             path.unlink()
@@ -130,25 +139,25 @@ def _beyond(folder: Path, limit: Order) -> dict[str, Prediction]:
     return found
 
 
-def delete(folder: Path, limit: Order) -> int:
+def delete(folder: Path, limit: Order, may_go: MayGo = always) -> int:
     """Delete the segments whose every record comes before `limit`."""
     gone = 0
     for path in finished(folder, limit):
         with closed_segment(path) as closed:
-            if closed:
+            if closed and may_go(path):
                 path.unlink()
                 gone += 1
     return gone
 
 
-def thin_evaluations(folder: Path, limit: Order) -> int:
+def thin_evaluations(folder: Path, limit: Order, may_go: MayGo = always) -> int:
     """Of evaluations before `limit`, keep the first of each hour and of each run of alarms."""
-    thinned = 0
+    gone = 0
     for path in finished(folder, limit):
         with closed_segment(path) as closed:
-            if closed:
-                thinned += _thin(path)
-    return thinned
+            if closed and may_go(path):
+                gone += _thin(path)
+    return gone
 
 
 def finished(folder: Path, limit: Order) -> list[Path]:
@@ -175,8 +184,8 @@ def records(path: Path, kind: Any) -> Iterator[Any]:
                 yield record
 
 
-def _thin(path: Path) -> bool:
-    rows: list[Evaluation] = list(records(path, Evaluation))
+def thinned(rows: Sequence[Evaluation]) -> list[Evaluation]:
+    """Of evaluations in order, the first of each hour and of each run of alarms."""
     rest: list[Evaluation] = []
     hours: set[str] = set()
     alarmed = False
@@ -186,6 +195,12 @@ def _thin(path: Path) -> bool:
             rest.append(row)
         hours.add(row.recorded_at[:13])
         alarmed = bool(row.alarms)
+    return rest
+
+
+def _thin(path: Path) -> bool:
+    rows: list[Evaluation] = list(records(path, Evaluation))
+    rest = thinned(rows)
     if len(rest) < len(rows):
         replace_whole(path, b"".join(msgspec.json.encode(r) + b"\n" for r in rest))
     return len(rest) < len(rows)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -24,6 +24,17 @@ FIRST, CHUNK = 1 << 11, 1 << 16
 Order = tuple[str, str]
 BEFORE_ALL: Order = ("", "")
 AFTER_ALL: Order = ("~", "")
+
+
+class Follows(Protocol[R]):
+    """What a Tail asks of whoever reads for it."""
+
+    @property
+    def damaged(self) -> int: ...
+
+    def news(self, keep: int | None = None) -> tuple[Order, list[R]]: ...
+
+    def forget(self) -> None: ...
 
 
 class Follower(Generic[R]):
@@ -218,6 +229,8 @@ class Tail(Generic[R]):
     ----------
     thin : Thin, optional
         Takes from records that are held what is needed no more.
+    follow : callable
+        Makes who reads for it, given what `Follower` is.
     """
 
     def __init__(
@@ -227,11 +240,12 @@ class Tail(Generic[R]):
         keep: int | None,
         only: type | None = None,
         thin: Thin[R] | None = None,
+        follow: Callable[..., Follows[R]] = Follower,
     ) -> None:
         self.keep = keep
         self._thin = thin.held if thin else list
         self.records: list[R] = []
-        self._follower: Follower[R] = Follower(folder, kind, only, thin.backwards if thin else None)
+        self._follower = follow(folder, kind, only, thin.backwards if thin else None)
         self._lock = threading.Lock()
 
     @property

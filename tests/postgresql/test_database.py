@@ -1,13 +1,14 @@
 """One schema per workspace, made and kept up to date by whoever comes first; no password in any message."""
 
 import logging
+import shutil
 import sys
 import threading
 
 import psycopg
 import pytest
 
-from workbench.database import Database, migrate
+from workbench.database import MIGRATIONS, Database, migrate
 from workbench.errors import DatabaseAway, SettingsError
 from workbench.sections import MetricsSettings
 from workbench.settings import load_settings
@@ -45,14 +46,14 @@ def test_many_who_come_at_once_migrate_once(postgresql, schema):
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was_and_is_run_again(database, schema, tmp_path):
     before = tables(database)
-    (tmp_path / "0001_records.sql").write_text("select 1")
-    (tmp_path / "0002_more.sql").write_text("create table more (a int); select no_such_function()")
+    shutil.copytree(MIGRATIONS, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "0099_more.sql").write_text("create table more (a int); select no_such_function()")
     with database.connect() as connection:
         with pytest.raises(psycopg.Error, match="no_such_function"):
             migrate(connection, schema, 1, tmp_path)
         assert tables(database) == before
-        (tmp_path / "0002_more.sql").write_text("create table more (a int)")
-        assert migrate(connection, schema, 1, tmp_path) == ["0002_more.sql"]
+        (tmp_path / "0099_more.sql").write_text("create table more (a int)")
+        assert migrate(connection, schema, 1, tmp_path) == ["0099_more.sql"]
     assert tables(database) == before | {"more"}
 
 
