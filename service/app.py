@@ -35,6 +35,7 @@ from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_now
 from workbench.monitor import ModelMonitor
 from workbench.settings import Settings
+from workbench.sharing import trouble_here
 from workbench.shelf import Shelf
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
@@ -152,6 +153,9 @@ def health(request: Request) -> dict[str, Any]:
         reasons.append(f"{store.lost} records are lost: the disk refused them for too long")
     if store.unsynced:
         reasons.append(f"what was recorded is not on the disk: {store.unsynced}")
+    if store.shared is not None and trouble_here(store.folder) is not None:
+        # Where the database is, is nobody's business here.
+        reasons.append("what is recorded waits on this disk and is not shared; the log of the maintainer says why")
     if request.app.state.monitor.trouble is not None:
         reasons.append(request.app.state.monitor.trouble)
     try:

@@ -18,6 +18,7 @@ LOCKS = {
     "versions/prune.lock": "a prune, or an export",
     "metrics/maintainer.lock": "the maintainer",
     "metrics/prune.lock": "the pruning of records, or an export",
+    "metrics/ship.lock": "the sending of records to the shared database",
     "metrics/actuals.lock": "the taking in of actuals",
     "metrics/backtests/backtest.lock": "a backtest",
     "metrics/aside.lock": "a what-if or a comparison for the service",

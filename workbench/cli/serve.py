@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import socket
 
     from workbench.jobs import Jobs
+    from workbench.metrics_store import MetricsStore
     from workbench.settings import Settings
 
 log = logging.getLogger("workbench.maintainer")
@@ -109,7 +112,9 @@ def _maintainer(settings: Settings) -> Child:
 
 
 def maintain(context: typer.Context) -> None:
-    """Check, decide, retrain, until told to stop; one process per workspace, others wait for it to end."""
+    """Check, decide, retrain, until told to stop; one process per workspace, others wait for it to end.
+
+    Where records are shared, it sends those of this machine, and checks only as long as no other machine does."""
     os.nice(NICENESS)
     import filelock
 
@@ -152,16 +157,36 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     maintainer = Maintainer(settings, monitor, versions, start=start, running=versions.retraining, tell=alerts.tell)
     log.info("maintaining %s as process %s", settings.root, os.getpid())
     due = time.monotonic()
-    while not stop.wait(min(WATCH_EVERY_S, settings.monitor.check_every_s)):
-        jobs.bury()
-        check = time.monotonic() >= due
-        if check:
-            due = time.monotonic() + settings.monitor.check_every_s
-        decision = maintainer.tend(check=check)
-        if decision is not None:
-            log.info("%s: %s", decision.action, decision.sentence)
+    with _among_others(settings, metrics) as leads:
+        while not stop.wait(min(WATCH_EVERY_S, settings.monitor.check_every_s)):
+            jobs.bury()
+            if not leads():
+                continue
+            check = time.monotonic() >= due
+            if check:
+                due = time.monotonic() + settings.monitor.check_every_s
+            decision = maintainer.tend(check=check)
+            if decision is not None:
+                log.info("%s: %s", decision.action, decision.sentence)
     alerts.close()
     _end_job(jobs)
+
+
+@contextmanager
+def _among_others(settings: Settings, metrics: MetricsStore) -> Iterator[Callable[[], bool]]:
+    """Shares what is recorded here while the block lasts; yields whether it is this machine's turn to maintain."""
+    if metrics.shared is None:
+        yield lambda: True
+        return
+    from workbench.leadership import Leadership
+    from workbench.sharing import Sharing
+
+    leadership = Leadership(metrics.shared.database, metrics.shared.replica)
+    with Sharing(metrics.shared, every_s=settings.metrics.ship_every_s):
+        try:
+            yield leadership.leads
+        finally:
+            leadership.end()
 
 
 def _end_job(jobs: Jobs) -> None:
