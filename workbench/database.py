@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("workbench.database")
 MIGRATIONS = Path(__file__).parent / "migrations"
-# After a failure nobody tries for so long: a request must not wait for one attempt after the other.
+# After a vain attempt to connect nobody tries for so long: a request must not wait for one attempt after the other.
 RETRY_S = 1.0
 # A peer that has gone without a word is given up after so long, on both ends.
 SILENCE_MS = 10_000
@@ -81,6 +81,7 @@ class Database:
                 with connection.transaction(), connection.cursor() as cursor:
                     yield cursor
             except psycopg.Error as error:
+                # The next one may try at once: the database may be back long since.
                 raise self._away(error) from error
             if self.trouble is not None:
                 log.warning("the shared database %s answers again", self.where)
@@ -146,6 +147,7 @@ class Database:
                 connection.close()
                 raise
         except psycopg.Error as error:
+            self._not_before = self._monotonic() + RETRY_S
             raise self._away(error) from error
         self._connection, self._pid = connection, os.getpid()
         return connection
@@ -157,7 +159,6 @@ class Database:
         if self.trouble is None:
             log.warning("%s; what is recorded waits on this disk", told)
         self.trouble = told
-        self._not_before = self._monotonic() + RETRY_S
         return DatabaseAway(told)
 
 

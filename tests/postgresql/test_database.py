@@ -77,7 +77,6 @@ def test_a_lost_connection_is_made_anew(database):
         other.execute("select pg_terminate_backend(%s)", (pid,))
     with pytest.raises(DatabaseAway), database.transaction() as cursor:
         cursor.execute("select 1")
-    database._not_before = 0.0
     with database.transaction() as cursor:
         assert cursor.execute("select 1").fetchone() == (1,)
     assert database.trouble is None

@@ -64,7 +64,6 @@ def test_a_connection_cut_in_the_midst_leaves_no_half_batch(fleet, monkeypatch):
     with pytest.raises(DatabaseAway):
         store.shared.shipper.ship()
     monkeypatch.undo()
-    store.shared.database._not_before = 0.0
     assert there(store) == []
     assert store.shared.shipper.ship() == 20
 
@@ -173,7 +172,5 @@ def test_while_the_database_is_away_recording_goes_on_and_readers_know_what_they
             store.shared.shipper.ship()
         assert store.prune(lambda rows: None) == 0
         boss.execute(f"alter schema {fleet.schema}_away rename to {fleet.schema}")
-    for one in (store, other):
-        one.shared.database._not_before = 0.0
     assert store.shared.shipper.ship() == 1
     assert numbers(other.window()) == [1, 2]
