@@ -72,7 +72,7 @@ def create_app(
     """
     store = MetricsStore.of(settings, clock)
     notes = Notes(store, note_together_s)
-    versions = VersionStore(settings.versions_dir, clock=clock, shelf=Shelf(shelf) if shelf else None)
+    versions = VersionStore.of(settings, clock, shelf=Shelf(shelf) if shelf else None)
     serving = inference.Serving(versions)
     maintenance_token(settings.root)
     # Made or read now: a damaged key has to stop the start, and not the first prediction.

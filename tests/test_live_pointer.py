@@ -1,10 +1,13 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from tests.conftest import NOON
-from workbench.errors import CorruptVersion
+from workbench.database import Database
+from workbench.errors import Busy, CorruptVersion
 from workbench.live_pointer import LivePointer
+from workbench.shared_pointer import SharedPointer
 
 
 @pytest.fixture
@@ -12,11 +15,24 @@ def pointer(tmp_path, clock):
     return LivePointer(tmp_path, clock=clock)
 
 
-def test_nothing_is_live_at_first(pointer):
-    assert (pointer.read(), pointer.stamp(), pointer.log()) == (None, None, [])
+@pytest.fixture(params=["json", "postgresql"])
+def either(request, pointer, tmp_path, clock):
+    """The pointer of one machine, or of several as one of them sees it."""
+    if request.param == "json":
+        yield pointer
+        return
+    database = Database(request.getfixturevalue("postgresql").url, f"pointer_{uuid4().hex}")
+    yield SharedPointer(tmp_path, database, lambda name: True, clock=clock)
+    database.close()
 
 
-def test_every_switch_changes_the_stamp_and_the_generation(pointer):
+def test_nothing_is_live_at_first(either):
+    either.follow()
+    assert (either.read(), either.stamp(), either.log()) == (None, None, [])
+
+
+def test_every_switch_changes_the_stamp_and_the_generation(either):
+    pointer = either
     pointer.switch("a", by="t", reason="")
     first = pointer.stamp()
     pointer.switch("b", by="t", reason="")
@@ -24,7 +40,16 @@ def test_every_switch_changes_the_stamp_and_the_generation(pointer):
     assert pointer.read().generation == 2
 
 
-def test_which_version_was_live_at_a_moment(pointer, clock):
+def test_who_switches_from_another_generation_is_refused(either):
+    either.switch("a", by="t", reason="", generation=0)
+    with pytest.raises(Busy, match="a has gone live meanwhile"):
+        either.switch("b", by="t", reason="", generation=0)
+    assert either.switch("a", by="t", reason="again").generation == 1
+    assert (either.switch("b", by="t", reason="", generation=1).previous, either.read().version_id) == ("a", "b")
+
+
+def test_which_version_was_live_at_a_moment(either, clock):
+    pointer = either
     pointer.switch("a", by="t", reason="")
     clock.forward(hours=1)
     pointer.switch("b", by="t", reason="")

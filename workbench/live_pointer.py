@@ -122,17 +122,23 @@ class LivePointer:
                 version_id=version_id,
                 generation=before.generation + 1 if before else 1,
                 activated_at=utc_text(self._clock()),
-                previous=_other_than(version_id, before),
+                previous=other_than(version_id, before),
             )
-            pointer = msgspec.structs.replace(pointer, checksum=_checksum(pointer))
-            replace_whole(self.path, msgspec.json.format(msgspec.json.encode(pointer), indent=2))
-            promotion = _promotion(pointer, by, reason)
+            self._point(pointer)
+            promotion = promotion_of(pointer, by, reason)
             try:
                 self._append(promotion)
             except OSError:
                 # It is live: whoever is told otherwise would do it again.
                 logger.exception("%s is live; the next switch writes that into %s", version_id, self.log_path.name)
             return promotion
+
+    def follow(self) -> None:
+        """Catch up with other machines; there are none here."""
+
+    def _point(self, pointer: Pointer) -> None:
+        sealed = msgspec.structs.replace(pointer, checksum=_checksum(pointer))
+        replace_whole(self.path, msgspec.json.format(msgspec.json.encode(sealed), indent=2))
 
     def log(self) -> list[Promotion]:
         """All promotions, oldest first; a torn last line is left out."""
@@ -161,17 +167,10 @@ class LivePointer:
             log = self.log()
             if not log:
                 return None, False
-            last = log[-1]
-            told = Pointer(
-                version_id=last.version_id,
-                generation=last.generation,
-                activated_at=last.activated_at,
-                previous=last.previous,
-            )
-            return told, False
+            return pointer_of(log[-1]), False
         log = self.log()
         if pointer is not None and (not log or log[-1].generation < pointer.generation):
-            self._append(_promotion(pointer, "recovered", "the switch was cut off before it was logged"))
+            self._append(promotion_of(pointer, "recovered", "the switch was cut off before it was logged"))
         return pointer, True
 
     def _append(self, promotion: Promotion) -> None:
@@ -190,7 +189,7 @@ class LivePointer:
         return f"make a version live again with `python main.py activate {last}`"
 
 
-def _promotion(pointer: Pointer, by: str, reason: str) -> Promotion:
+def promotion_of(pointer: Pointer, by: str, reason: str) -> Promotion:
     return Promotion(
         version_id=pointer.version_id,
         previous=pointer.previous,
@@ -201,7 +200,17 @@ def _promotion(pointer: Pointer, by: str, reason: str) -> Promotion:
     )
 
 
-def _other_than(version_id: str, before: Pointer | None) -> str | None:
+def pointer_of(promotion: Promotion) -> Pointer:
+    """What the pointer says after a promotion; without its checksum."""
+    return Pointer(
+        version_id=promotion.version_id,
+        generation=promotion.generation,
+        activated_at=promotion.activated_at,
+        previous=promotion.previous,
+    )
+
+
+def other_than(version_id: str, before: Pointer | None) -> str | None:
     """What to go back to: the version before, which for a mended pointer is not the mended version itself."""
     if before is None:
         return None

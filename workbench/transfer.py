@@ -76,7 +76,7 @@ def export(
     path = Path(path)
     if path.exists():
         raise WorkbenchError(f"{path} is there already; choose another name, or delete it")
-    versions, metrics = VersionStore(settings.versions_dir), MetricsStore.of(settings)
+    versions, metrics = VersionStore.of(settings), MetricsStore.of(settings)
     toml, notes = _without_secrets((settings.root / settings_of.FILE).read_text(encoding="utf-8"))
     data, left_out = _data(settings, data_mb)
     head = Head(

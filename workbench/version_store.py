@@ -6,6 +6,7 @@ id, and then listed with their sha256 in the manifest.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import filelock
 import msgspec
 
 from workbench import loading
-from workbench.errors import CorruptVersion, UnknownVersion, VersionTaken
+from workbench.errors import Busy, CorruptVersion, DatabaseAway, UnknownVersion, VersionTaken
 from workbench.evaluation import FeatureProfile, OutputProfile
 from workbench.files import replace_whole, sha256, sync
 from workbench.golden import Golden
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.compiled import Compiled
+    from workbench.database import Database
     from workbench.holdout import Holdout
+    from workbench.settings import Settings
     from workbench.shelf import Shelf
+
+log = logging.getLogger("workbench.versions")
 
 BUILDING = ".building"
 
@@ -50,16 +55,49 @@ class VersionStore:
     clock : callable returning an aware datetime
     shelf : Shelf, optional
         Where versions to answer from share their arrays with other processes.
+    database : Database, optional
+        Where several machines agree on what is live; without it the folder alone says so.
     """
 
     def __init__(
-        self, folder: Path | str, *, clock: Callable[[], datetime] = utc_now, shelf: Shelf | None = None
+        self,
+        folder: Path | str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        shelf: Shelf | None = None,
+        database: Database | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.shelf = shelf
         self.clock = clock
-        self.pointer = LivePointer(self.folder, clock=clock)
+        self.pointer = LivePointer(self.folder, clock=clock) if database is None else self._shared(database)
         self.files = VersionFiles(self.folder, self.pointer)
+
+    @classmethod
+    def of(
+        cls, settings: Settings, clock: Callable[[], datetime] = utc_now, *, shelf: Shelf | None = None
+    ) -> VersionStore:
+        """The store that settings describe, up to date with other machines if the shared database can be asked."""
+        if settings.metrics.url is None:
+            return cls(settings.versions_dir, clock=clock, shelf=shelf)
+        from workbench.database import Database
+
+        store = cls(
+            settings.versions_dir,
+            clock=clock,
+            shelf=shelf,
+            database=Database(settings.metrics.url, settings.metrics.schema_name),
+        )
+        try:
+            store.pointer.follow()
+        except (DatabaseAway, UnknownVersion, Busy) as error:
+            log.warning("%s", error)
+        return store
+
+    def _shared(self, database: Database) -> LivePointer:
+        from workbench.shared_pointer import SharedPointer
+
+        return SharedPointer(self.folder, database, lambda name: self.files.published(name), clock=self.clock)
 
     def retrain_lock(self) -> filelock.BaseFileLock:
         """Held by the one process that makes a version; the operating system frees it when that process ends."""
@@ -295,6 +333,7 @@ class VersionStore:
 
     def rollback(self, *, by: str, reason: str, generation: int | None = None) -> Promotion:
         """Undo the last switch, or the one that made this generation; a second call undoes the first."""
+        self.pointer.follow()
         live = self.live()
         if live is None or live.previous is None:
             raise UnknownVersion("there is no earlier version to go back to; `python main.py versions` lists them")

@@ -53,7 +53,7 @@ class Workbench:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = MetricsStore.of(settings)
-        self.versions = VersionStore(settings.versions_dir)
+        self.versions = VersionStore.of(settings)
         self.jobs = Jobs(settings, self.metrics)
 
     @classmethod

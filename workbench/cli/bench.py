@@ -47,7 +47,7 @@ def bench(
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
-    versions, metrics = VersionStore(settings.versions_dir), MetricsStore.of(settings)
+    versions, metrics = VersionStore.of(settings), MetricsStore.of(settings)
     pointer = versions.live()
     if pointer is None:
         raise UnknownVersion("no version is live; train one with `python main.py`")

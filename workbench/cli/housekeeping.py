@@ -81,7 +81,7 @@ def prune(
     settings = load_settings(context.obj)
     found = housekeeping.prune(
         settings,
-        VersionStore(settings.versions_dir),
+        VersionStore.of(settings),
         MetricsStore.of(settings),
         keep=keep,
         yes=yes,

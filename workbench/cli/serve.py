@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workbench.jobs import Jobs
     from workbench.metrics_store import MetricsStore
     from workbench.settings import Settings
+    from workbench.version_store import VersionStore
 
 log = logging.getLogger("workbench.maintainer")
 CANCEL_S = 10.0
@@ -56,7 +57,7 @@ def serve(context: typer.Context) -> None:
     maintenance_token(settings.root)
     print(f"{service_url(settings)} serves {settings.model.name}", flush=True)
     print("maintenance takes the token that `python main.py token` shows", flush=True)
-    if not LivePointer(settings.versions_dir).path.exists():
+    if settings.metrics.url is None and not LivePointer(settings.versions_dir).path.exists():
         print("no version is live yet; train one with `python main.py`", flush=True)
     with tempfile.TemporaryDirectory(prefix="workbench-", dir=_memory()) as shared:
         children = [*workers(settings, address, Path(shared)), _maintainer(settings)]
@@ -146,7 +147,7 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     from workbench.version_store import VersionStore
 
     metrics = MetricsStore.of(settings)
-    versions = VersionStore(settings.versions_dir)
+    versions = VersionStore.of(settings)
     jobs = Jobs(settings, metrics)
 
     def start(decision: Decision) -> None:
@@ -157,7 +158,7 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
     maintainer = Maintainer(settings, monitor, versions, start=start, running=versions.retraining, tell=alerts.tell)
     log.info("maintaining %s as process %s", settings.root, os.getpid())
     due = time.monotonic()
-    with _among_others(settings, metrics) as leads:
+    with _among_others(settings, metrics, versions) as leads:
         while not stop.wait(min(WATCH_EVERY_S, settings.monitor.check_every_s)):
             jobs.bury()
             if not leads():
@@ -173,7 +174,7 @@ def _keep_maintaining(settings: Settings, stop: threading.Event) -> None:
 
 
 @contextmanager
-def _among_others(settings: Settings, metrics: MetricsStore) -> Iterator[Callable[[], bool]]:
+def _among_others(settings: Settings, metrics: MetricsStore, versions: VersionStore) -> Iterator[Callable[[], bool]]:
     """Shares what is recorded here while the block lasts; yields whether it is this machine's turn to maintain."""
     if metrics.shared is None:
         yield lambda: True
@@ -182,7 +183,7 @@ def _among_others(settings: Settings, metrics: MetricsStore) -> Iterator[Callabl
     from workbench.sharing import Sharing
 
     leadership = Leadership(metrics.shared.database, metrics.shared.replica)
-    with Sharing(metrics.shared, every_s=settings.metrics.ship_every_s):
+    with Sharing(metrics.shared, every_s=settings.metrics.ship_every_s, also=versions.pointer.follow):
         try:
             yield leadership.leads
         finally:

@@ -37,7 +37,7 @@ def ask(
 
     with beside(aside):
         settings = load_settings(context.obj)
-        metrics, store = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+        metrics, store = MetricsStore.of(settings), VersionStore.of(settings)
         with Bar(delay=AT_ONCE_S) as bar:
             found = whatif(settings, metrics, store, version_id, n=rows, most=most, progress=bar.step)
         print_json(found) if as_json else _print_whatif(found)

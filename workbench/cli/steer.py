@@ -55,7 +55,7 @@ def pin(
         raise WorkbenchError("name the version to pin, or --off to end the pin; not both, not neither")
     metrics = _metrics(context)
     if version_id is not None:
-        versions = VersionStore(load_settings(context.obj).versions_dir)
+        versions = VersionStore.of(load_settings(context.obj))
         switching.activate(versions, metrics, version_id, by=by, reason=f"pinned: {reason}")
     event = steering.pin(metrics, version_id, by=by, reason=reason)
     print_json(event) if as_json else print(f"{event.kind} {version_id or ''}: {reason}")
@@ -73,7 +73,7 @@ def accept(
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 
-    versions = VersionStore(load_settings(context.obj).versions_dir)
+    versions = VersionStore.of(load_settings(context.obj))
     live = versions.live_id()
     names = versions.metadata(live).features.names if live else []
     if feature not in names:
@@ -94,7 +94,7 @@ def decline(
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 
-    versions = VersionStore(load_settings(context.obj).versions_dir)
+    versions = VersionStore.of(load_settings(context.obj))
     versions.metadata(version_id)
     if version_id == versions.live_id():
         raise WorkbenchError(f"{version_id} is live; `rollback` or `activate` another version takes it away")

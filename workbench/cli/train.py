@@ -60,7 +60,7 @@ def train(
         progress = _Bar()
     from workbench.retrainer import ModelRetrainer
 
-    retrainer = ModelRetrainer(settings, VersionStore(settings.versions_dir), metrics, progress=progress)
+    retrainer = ModelRetrainer(settings, VersionStore.of(settings), metrics, progress=progress)
     with progress:
         outcome = retrainer.retrain(
             version_id, promote=cast("Promote", promote), trigger=trigger, reason=reason, by=by, job=job

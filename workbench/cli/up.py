@@ -62,7 +62,7 @@ def up(
     check_port(pages.host, pages.dashboard_port, "[pages] dashboard_port")
     check_port(pages.host, pages.lab_port, "[pages] lab_port")
     token = maintenance_token(settings.root)
-    if VersionStore(settings.versions_dir).live_id() is None:
+    if VersionStore.of(settings).live_id() is None:
         _train_first(settings)
     logs = settings.metrics_dir / "logs"
     here = [sys.executable, "-m", "workbench.cli", "--root", str(settings.root)]
@@ -166,7 +166,7 @@ def _settle(settings: Settings, supervisor: Supervisor) -> None:
     from workbench.metrics_store import MetricsStore
     from workbench.version_store import VersionStore
 
-    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    metrics, versions = MetricsStore.of(settings), VersionStore.of(settings)
     actuals = metrics.actuals()
     last = actuals[-1].recorded_at if actuals else ""
     deadline = time.monotonic() + SETTLE_S
@@ -184,7 +184,7 @@ def _print_summary(settings: Settings, as_json: bool) -> None:
     from workbench.metrics_store import MetricsStore
     from workbench.version_store import VersionStore
 
-    metrics, versions = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+    metrics, versions = MetricsStore.of(settings), VersionStore.of(settings)
     metric, found = settings.metric, compare(settings, metrics, versions, now=utc_now())
     events = [e for e in metrics.events() if e.kind in TOLD]
     if as_json:

@@ -30,7 +30,7 @@ def versions(
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
-    store = VersionStore(settings.versions_dir)
+    store = VersionStore.of(settings)
     if at is not None:
         was = store.pointer.live_at(parse_moment(at, "--at"))
         gone = was is not None and not store.files.published(was)
@@ -83,7 +83,7 @@ def compare(
 
     with beside(aside):
         settings = load_settings(context.obj)
-        metrics, store = MetricsStore.of(settings), VersionStore(settings.versions_dir)
+        metrics, store = MetricsStore.of(settings), VersionStore.of(settings)
         if a is None and b is None and rows is None:
             from workbench import comparison
 
@@ -163,7 +163,7 @@ def show(
     from workbench.settings import load_settings
     from workbench.version_store import VersionStore
 
-    store = VersionStore(load_settings(context.obj).versions_dir)
+    store = VersionStore.of(load_settings(context.obj))
     metadata = store.metadata(version_id)
     switches = [p for p in store.pointer.log() if version_id in (p.version_id, p.previous)]
     if as_json:
@@ -218,7 +218,7 @@ def activate(
 
     settings = load_settings(context.obj)
     promotion = switching.activate(
-        VersionStore(settings.versions_dir), MetricsStore.of(settings), version_id, by=by, reason=reason
+        VersionStore.of(settings), MetricsStore.of(settings), version_id, by=by, reason=reason
     )
     print_json(promotion) if as_json else print(f"{promotion.version_id} is live (before: {promotion.previous})")
 
@@ -233,5 +233,5 @@ def rollback(
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
-    promotion = switching.rollback(VersionStore(settings.versions_dir), MetricsStore.of(settings), by=by, reason=reason)
+    promotion = switching.rollback(VersionStore.of(settings), MetricsStore.of(settings), by=by, reason=reason)
     print_json(promotion) if as_json else print(f"{promotion.version_id} is live again (before: {promotion.previous})")

@@ -43,7 +43,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
     settings = load_settings(context.obj)
     metrics = MetricsStore.of(settings)
-    live = VersionStore(settings.versions_dir).live()
+    live = VersionStore.of(settings).live()
     evaluations, events = metrics.evaluations(1), metrics.events()
     decisions = [e for e in events if e.kind == "decision"]
     summary = ModelMonitor(metrics, settings).summary()
@@ -112,7 +112,7 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     from workbench.version_store import VersionStore
 
     settings = load_settings(context.obj)
-    versions = VersionStore(settings.versions_dir)
+    versions = VersionStore.of(settings)
     live = versions.live()
     if live is None:
         raise UnknownVersion("no version is live; train one with `python main.py`")
@@ -171,7 +171,7 @@ def drill(
         done = rehearse(
             settings,
             MetricsStore.of(settings),
-            VersionStore(settings.versions_dir),
+            VersionStore.of(settings),
             feature,
             kind=as_kind(kind) if kind else None,
             size=size,

@@ -59,7 +59,7 @@ class Reader:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = MetricsStore.of(settings)
-        self.versions = VersionStore(settings.versions_dir)
+        self.versions = VersionStore.of(settings)
         self.jobs = Jobs(settings, self.metrics)
         self.answered = Answered(settings.model.task)
 
