@@ -73,20 +73,25 @@ def test_the_archive_lists_the_sha256_of_every_file_and_its_format(archive):
     assert listed == {n: hashlib.sha256(found[n]).hexdigest() for n in names[1:-1]}
 
 
-def test_tokens_locks_and_the_webhook_stay_behind(served, tmp_path):
+def test_tokens_locks_the_webhook_and_the_database_stay_behind(served, tmp_path):
     token = maintenance_token(served.settings.root)
     toml = served.settings.root / "workbench.toml"
-    toml.write_text(toml.read_text() + '\n[alerts]\ntimeout_s = 3\nwebhook = "https://hooks.example/secret"\n')
+    toml.write_text(
+        toml.read_text() + '\n[alerts]\ntimeout_s = 3\nwebhook = "https://hooks.example/secret"\n'
+        '[metrics]\nurl = "postgresql://me:secret@127.0.0.1:1/x"\nship_every_s = 2\n'
+    )
     for stray in ("versions/.secret", "metrics/lab/x.json", "metrics/logs/lab.log"):
         (served.settings.root / stray).parent.mkdir(exist_ok=True)
         (served.settings.root / stray).write_text(token)
     done = export(load_settings(served.settings.root), tmp_path / "ws.tar.gz")
     assert any("webhook" in note for note in done.notes)
     found = members(tmp_path / "ws.tar.gz")
-    assert not any(token.encode() in data or b"hooks.example" in data for data in found.values())
+    assert not any(token.encode() in data or b"hooks.example" in data or b"me:secret" in data for data in found.values())
     assert not any(name.endswith(".lock") or "/." in name or "lab" in name for name in found)
     moved = Workbench.import_(tmp_path / "ws.tar.gz", tmp_path / "new").settings
     assert (moved.alerts.webhook, moved.alerts.timeout_s) == (None, 3)
+    assert (moved.metrics.url, moved.metrics.ship_every_s) == (None, 2)
+    assert any("other machines" in note for note in done.notes)
 
 
 def test_a_webhook_that_cannot_be_left_out_is_no_reason_to_let_it_go_along(served, tmp_path):

@@ -11,6 +11,8 @@ from pathlib import Path
 from workbench.errors import SettingsError
 from workbench.files import sync
 
+# There once everybody's records lie in this folder's files.
+MOVED_BACK = "moved-back"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 
 
@@ -20,9 +22,14 @@ def replica_name(folder: Path) -> str:
     Raises
     ------
     SettingsError
-        If the file holds no name.
+        If the file holds no name, or what others recorded was moved here.
     """
     path = folder / "replica"
+    if (folder / MOVED_BACK).exists():
+        raise SettingsError(
+            f"what all machines recorded was moved into {folder}; take [metrics] url out of the settings. To share it "
+            f"again, name a [metrics] schema_name that holds nothing yet and delete {folder / MOVED_BACK} and {path}"
+        )
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:60].strip("-.") or "replica"

@@ -89,11 +89,12 @@ class SharedRecords:
         """
         self.shipper.ship(KINDS)
         gone = shared_pruning.prune(self.database, history=history, evaluations=evaluations, labelled=self._labelled)
-        self._archive(archive)
+        self.archive_labelled(archive)
         self.shipper.forget_deleted()
         return gone
 
-    def _archive(self, archive: Callable[[Pairs], None]) -> None:
+    def archive_labelled(self, archive: Callable[[Pairs], None]) -> None:
+        """Hand over what was labelled there when its records were deleted, and has not been handed over here."""
         path = self.folder / "archived.json"
         at = msgspec.json.decode(path.read_bytes(), type=int) if path.exists() else 0
         while rows := self._labelled_after(at):

@@ -32,6 +32,8 @@ from workbench.version_store import VersionStore
 # What is folded from events is in force whether other records go along or not. What refers to predictions comes first.
 ALWAYS, RECORDS = ("events",), ("evaluations", "refused", "actuals", "service", "predictions")
 WAIT_S = 60.0
+# With the one anybody can write to a channel; with the other, where it holds a password, to the database.
+SECRETS = (("alerts", "webhook"), ("metrics", "url"))
 Progress = Callable[[str, int, int], None]
 
 
@@ -87,6 +89,11 @@ def export(
         left_out=tuple(left_out),
     )
     notes += left_out
+    if records and settings.metrics.url is not None:
+        notes.append(
+            "what other machines recorded lies in the shared database and was left out; "
+            "`python main.py migrate postgres-to-json` brings it here"
+        )
     if (settings.root / HASH_KEY_FILE).exists():
         notes.append(
             f"{HASH_KEY_FILE} is a secret and was left out: versions that learnt hashed inputs cannot be asked where "
@@ -199,18 +206,34 @@ def _inside(path: Path, root: Path) -> bool:
 
 
 def _without_secrets(toml: str) -> tuple[str, list[str]]:
-    """The settings without [alerts] webhook, whose address lets anyone write to whom it leads."""
-    told = tomllib.loads(toml)
-    if "webhook" not in told.get("alerts", {}):
-        return toml, []
-    left = re.sub(r"(?m)^[ \t]*(alerts[ \t]*\.[ \t]*)?webhook[ \t]*=.*$", "# webhook: a secret, not exported", toml)
-    del told["alerts"]["webhook"]
-    if _parsed(left) not in (told, {key: value for key, value in told.items() if key != "alerts" or value}):
-        raise SettingsError(
-            "workbench.toml holds [alerts] webhook, a secret, in a form that cannot be left out; not exported: put it "
-            "into WORKBENCH_ALERTS__WEBHOOK"
-        )
-    return left, ["[alerts] webhook is a secret and was left out: set WORKBENCH_ALERTS__WEBHOOK where it is imported"]
+    """The settings without the keys that let whoever reads them in, each with a note."""
+    notes = []
+    for section, key in SECRETS:
+        told = tomllib.loads(toml)
+        if key not in told.get(section, {}):
+            continue
+        variable = f"WORKBENCH_{section}__{key}".upper()
+        left = _without_line(toml, section, key)
+        del told[section][key]
+        if _parsed(left) not in (told, {name: part for name, part in told.items() if name != section or part}):
+            raise SettingsError(
+                f"workbench.toml holds [{section}] {key}, a secret, in a form that cannot be left out; not exported: "
+                f"put it into {variable}"
+            )
+        toml = left
+        notes.append(f"[{section}] {key} is a secret and was left out: set {variable} where it is imported")
+    return toml, notes
+
+
+def _without_line(toml: str, section: str, key: str) -> str:
+    lines, here = [], ""
+    for line in toml.splitlines(keepends=True):
+        header = re.match(r"\s*\[\s*([\w-]+)\s*\]", line)
+        here = header[1] if header else here
+        name = re.match(rf"\s*({section}\s*\.\s*)?{key}\s*=", line)
+        hit = name is not None and here == ("" if name[1] else section)
+        lines.append(f"# {key}: a secret, not exported\n" if hit else line)
+    return "".join(lines)
 
 
 def _parsed(toml: str) -> dict[str, Any] | None:

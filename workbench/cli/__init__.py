@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import backtest, bench, housekeeping, init, replay, serve, sides, steer, train, up, versions, watch
+from workbench.cli import (
+    backtest,
+    bench,
+    housekeeping,
+    init,
+    migrate,
+    replay,
+    serve,
+    sides,
+    steer,
+    train,
+    up,
+    versions,
+    watch,
+)
 from workbench.errors import WorkbenchError
 from workbench.files import for_owner_alone
 
@@ -43,7 +57,7 @@ def door(
         )
 
 
-for family in (train, init, serve, up, replay, watch, versions, sides, steer, backtest, housekeeping, bench):
+for family in (train, init, serve, up, replay, watch, versions, sides, steer, backtest, housekeeping, migrate, bench):
     family.register(app)
 
 
