@@ -109,7 +109,9 @@ class Recorded(Collector):
         yield from gauges.of_live(settings, live, is_held(settings.metrics_dir / "maintainer.lock"))
         yield from self._of_events(store.events())
         yield from gauges.of_traffic(of_window(store.requests(), now=now, window=store.window_size))
-        yield from gauges.of_workers(living(store.heartbeats(BEATS), now))
+        # Those of other machines are told there.
+        beats = [beat for beat in store.heartbeats(BEATS) if beat.replica == store.replica]
+        yield from gauges.of_workers(living(beats, now))
         checks = store.evaluations(1)
         if checks:
             yield from gauges.of_check(checks[-1])

@@ -108,5 +108,6 @@ class Pulse(threading.Thread):
                 deferred=self._store.deferred,
                 lost=self._store.lost,
                 error=self._serving.error,
+                replica=self._store.replica,
             )
         )

@@ -86,7 +86,9 @@ def test_tokens_locks_the_webhook_and_the_database_stay_behind(served, tmp_path)
     done = export(load_settings(served.settings.root), tmp_path / "ws.tar.gz")
     assert any("webhook" in note for note in done.notes)
     found = members(tmp_path / "ws.tar.gz")
-    assert not any(token.encode() in data or b"hooks.example" in data or b"me:secret" in data for data in found.values())
+    assert not any(
+        token.encode() in data or b"hooks.example" in data or b"me:secret" in data for data in found.values()
+    )
     assert not any(name.endswith(".lock") or "/." in name or "lab" in name for name in found)
     moved = Workbench.import_(tmp_path / "ws.tar.gz", tmp_path / "new").settings
     assert (moved.alerts.webhook, moved.alerts.timeout_s) == (None, 3)

@@ -222,6 +222,12 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     deferred: int
     lost: int
     error: str | None
+    replica: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its number, behind its machine where there are several."""
+        return f"{self.replica}/{self.worker}" if self.replica else str(self.worker)
 
 
 class ServiceResult(Shown, msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
+from msgspec import UNSET, UnsetType
 
 from workbench import pruning
 from workbench.brief_checks import briefly, from_the_end
@@ -267,6 +268,11 @@ class MetricsStore:
     def events(self, keep: int | None = None) -> list[Event]:
         """All events, oldest first: what is in force is folded from them."""
         return self._tail("events", Event, keep).read()
+
+    @property
+    def replica(self) -> str | UnsetType:
+        """The name of this machine among those that share records; unset where there is one."""
+        return UNSET if self.shared is None else self.shared.replica
 
     def damaged(self) -> int:
         """Lines skipped by this store's readers because they are no valid record."""

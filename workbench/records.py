@@ -113,6 +113,8 @@ class Heartbeat(Record, frozen=True, kw_only=True, tag_field="kind", tag="heartb
     deferred: int = 0
     lost: int = 0
     error: str | None = None
+    # Of several machines, which; left out of the line where there is one.
+    replica: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Event(Record, frozen=True, kw_only=True):

@@ -226,17 +226,17 @@ def _wilson(k: int, n: int) -> tuple[float, float]:
 
 
 def living(beats: Sequence[Heartbeat], now: datetime) -> list[Heartbeat]:
-    """The last heartbeat of each worker that is neither long silent nor replaced, in the order of their numbers."""
-    last = {(b.worker, b.started_at): b for b in beats}
-    newest = dict(sorted(last))
+    """The last heartbeat of each worker that is neither long silent nor replaced, by machine and number."""
+    last = {(b.replica or "", b.worker, b.started_at): b for b in beats}
+    newest = {(replica, worker): started_at for replica, worker, started_at in sorted(last)}
     alive = [
         b
         for b in last.values()
         # One of its number that was started after its last beat took its place; before that, it is another service's.
-        if newest[b.worker] <= max(b.recorded_at, b.started_at)
+        if newest[b.replica or "", b.worker] <= max(b.recorded_at, b.started_at)
         and (now - parse_utc(b.recorded_at)).total_seconds() < MISSED_BEATS * b.every_s
     ]
-    return sorted(alive, key=lambda b: b.worker)
+    return sorted(alive, key=lambda b: (b.replica or "", b.worker))
 
 
 def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
@@ -251,6 +251,7 @@ def _workers(beats: Sequence[Heartbeat], now: datetime) -> tuple[Worker, ...]:
             deferred=b.deferred,
             lost=b.lost,
             error=b.error,
+            replica=b.replica or None,
         )
         for b in living(beats, now)
     )

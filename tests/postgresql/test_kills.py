@@ -3,7 +3,6 @@ nothing twice."""
 
 import itertools
 import shutil
-import threading
 
 import httpx2
 import psycopg
@@ -11,52 +10,13 @@ import pytest
 
 from tests.conftest import until
 from tests.databases import started
-from tests.processes import child_of, free_port, serving, url
+from tests.postgresql.services import ROWS, Load, machines
+from tests.processes import child_of, serving, url
 from workbench.database import Database
 from workbench.leadership import leader
 from workbench.metrics_store import MetricsStore, join
-from workbench.settings import load_settings
 
-ROWS = [{"km": 1.0 + i, "stops": 1, "to": "north"} for i in range(5)]
 pytestmark = pytest.mark.slow
-
-
-class Load:
-    """One client a service that asks, and tells the actuals of some answers, until it is told to stop."""
-
-    def __init__(self, services: list[str]) -> None:
-        self.answered: list[str] = []
-        self.failed: list[object] = []
-        self.owed: set[str] = set()
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(one,)) for one in services]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def more(self, count: int) -> None:
-        """Wait until so many more are answered."""
-        goal = len(self.answered) + count
-        until(lambda: len(self.answered) >= goal or self.failed)
-
-    def _ask(self, service: str) -> None:
-        with httpx2.Client(timeout=60) as client:
-            while not self._ended.is_set():
-                answer = client.post(f"{service}/predict", json={"instances": ROWS})
-                if answer.status_code != 200:
-                    self.failed.append((answer.status_code, answer.text))
-                    return
-                ids = answer.json()["prediction_ids"]
-                self.answered += ids
-                self.owed.add(ids[0])
-                self._ended.wait(0.01)
 
 
 def settle(load: Load, services: list[str]) -> None:
@@ -74,13 +34,9 @@ def settle(load: Load, services: list[str]) -> None:
 
 @pytest.fixture
 def replicas(trained, tmp_path):
-    """Two copies of a workspace on ports of their own, and a server of their own that may be killed."""
-    server, made = started(), []
-    for name in "ab":
-        root = shutil.copytree(trained.root, tmp_path / name)
-        with (root / "workbench.toml").open("a") as toml:
-            toml.write(f'\n[service]\nport = {free_port()}\nheartbeat_s = 1\n[metrics]\nurl = "{server.url}"\n')
-        made.append(load_settings(root))
+    """Two services with a server of their own that may be killed."""
+    server = started()
+    made = machines(trained, tmp_path, "ab", server.url)
     yield server, made
     server.stop()
     shutil.rmtree(server.folder)

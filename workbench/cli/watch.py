@@ -70,7 +70,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         ),
         ("service", f"{GLYPHS[summary.state]}: {summary.sentence}"),
         ("uptime", f"{summary.uptime.share:.2%} since {when(summary.uptime.since)}" if summary.uptime else "-"),
-        ("workers", ", ".join(f"{w.worker} on {w.version}" for w in summary.workers) or "none is running"),
+        ("workers", ", ".join(f"{w.name} on {w.version}" for w in summary.workers) or "none is running"),
         ("retrain", f"{job.stage} ({job.progress}): {job.reason}" if job else "none under way"),
         ("maintenance", where.told),
         ("decision", decisions[-1].reason if decisions else "-"),

@@ -52,7 +52,13 @@ def workers(check: Evaluation) -> Markup:
     if not check.service.workers:
         return Markup()
     rows = [
-        (w.worker, short_id(w.version or "none"), clock(w.started_at), f"{w.cpu_share:.0%}", f"{w.memory_mb:.0f} MB")
+        (
+            w.name,
+            short_id(w.version or "none"),
+            clock(w.started_at),
+            f"{w.cpu_share:.0%}",
+            f"{w.memory_mb:.0f} MB",
+        )
         for w in check.service.workers
     ]
     head = ["worker", "version", "since", "CPU", "memory"]
