@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.discreet import discreet
 from service.schemas import Invalid, ProblemDetails
-from workbench.errors import Busy, CorruptVersion, UnknownVersion, VersionTaken, WorkbenchError
+from workbench.errors import Busy, CorruptVersion, DatabaseAway, UnknownVersion, VersionTaken, WorkbenchError
 from workbench.rows import safe_text
 
 log = logging.getLogger("workbench.service")
@@ -33,6 +33,7 @@ KINDS: dict[type[WorkbenchError], tuple[int, str, str]] = {
     VersionTaken: (409, "/docs#version-taken", "Another version has this id"),
     CorruptVersion: (409, "/docs#corrupt-version", "A version is damaged"),
     Busy: (409, "/docs#busy", "Another one is under way"),
+    DatabaseAway: (503, "/docs#database-away", "The shared database is away"),
     WorkbenchError: (422, INVALID, "The request does not fit"),
 }
 TITLES = {kind: title for _, kind, title in KINDS.values()}

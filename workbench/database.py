@@ -26,6 +26,23 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 RETRY_S = 1.0
 # A peer that has gone without a word is given up after so long, on both ends.
 SILENCE_MS = 10_000
+OF_THIS_END = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SILENCE_MS,
+    "application_name": "model-workbench",
+}
+# The locks of a machine that has gone are free as soon as its connection ends there, too.
+OF_THE_SERVER = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": str(SILENCE_MS),
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 class Database:
@@ -96,22 +113,11 @@ class Database:
         """
         import psycopg
 
-        told = {
-            "connect_timeout": 3,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": SILENCE_MS,
-            "application_name": "model-workbench",
-            **self._told,
-        }
-        connection = psycopg.connect(**told, autocommit=True)
+        connection = psycopg.connect(**{**OF_THIS_END, **self._told}, autocommit=True)
         try:
             connection.execute("select set_config('search_path', %s, false)", (self.schema,))
-            connection.execute("select set_config('tcp_user_timeout', %s, false)", (str(SILENCE_MS),))
-            connection.execute("select set_config('tcp_keepalives_idle', '5', false)")
-            connection.execute("select set_config('statement_timeout', '60s', false)")
-            connection.execute("select set_config('idle_in_transaction_session_timeout', '60s', false)")
+            for name, value in OF_THE_SERVER.items():
+                connection.execute("select set_config(%s, %s, false)", (name, value))
         except psycopg.Error:
             connection.close()
             raise
@@ -137,6 +143,7 @@ class Database:
         self._connection = None
         if self._monotonic() < self._not_before:
             raise DatabaseAway(self.trouble)
+        begun = self._monotonic()
         try:
             connection = self.connect()
             try:
@@ -147,7 +154,8 @@ class Database:
                 connection.close()
                 raise
         except psycopg.Error as error:
-            self._not_before = self._monotonic() + RETRY_S
+            # Of the time of those who ask, most is not spent on waiting for a peer that says nothing.
+            self._not_before = self._monotonic() + max(RETRY_S, 4 * (self._monotonic() - begun))
             raise self._away(error) from error
         self._connection, self._pid = connection, os.getpid()
         return connection

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Generic, Literal, TypeVar
 
-from workbench.errors import Busy
+from workbench.errors import Busy, DatabaseAway
 from workbench.pruning import LOOK_AGAIN_S, TURN_S, labels_by_turns
 from workbench.records import Actual, Label, Record, Refused, Stamp
 from workbench.scores import label_text
@@ -111,6 +111,11 @@ class LabelIndex:
 
         accepted: to be written down; duplicate: known already, equal; conflict: known already, different; unknown: no
         such prediction; expired: it is beyond the last `history`.
+
+        Raises
+        ------
+        DatabaseAway
+            If a prediction that is unknown here may be another machine's, which cannot be asked now.
         """
         with self._lock:
             pending: dict[str, Label] = {}
@@ -120,7 +125,14 @@ class LabelIndex:
         if prediction_id not in self._first:
             # Its segment began before the oldest prediction that counts.
             old = "" < segment_start(prediction_id) <= self._predictions.oldest[0]
-            return "expired" if old and self._predictions.full else "unknown"
+            if old and self._predictions.full:
+                return "expired"
+            if self._predictions.away and segment_start(prediction_id):
+                raise DatabaseAway(
+                    "some of these predictions are not this machine's, and those of others cannot be looked up while "
+                    "the shared database is away; send them again"
+                )
+            return "unknown"
         known = self._first[prediction_id]
         if known is None and prediction_id not in pending:
             pending[prediction_id] = actual
@@ -142,6 +154,10 @@ class _Last(Generic[R]):
         self._follower = follower
         self._keep = keep
         self._held: deque[R] = deque()
+
+    @property
+    def away(self) -> bool:
+        return self._follower.away
 
     @property
     def full(self) -> bool:

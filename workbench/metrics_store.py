@@ -241,7 +241,7 @@ class MetricsStore:
     def count(self) -> int:
         """Predictions on record, up to `history`: lines, without reading what is in them."""
         here = self._lines.now()
-        return min(here if self.shared is None else self.shared.count(here), self.history_size)
+        return min(here, self.history_size) if self.shared is None else self.shared.count(here, self.history_size)
 
     def answers(self) -> list[Answer]:
         """The last predictions of all writers without their inputs, oldest first: five windows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from workbench.tails import Follower
 Pairs = list[tuple[Prediction, Actual]]
 # What is rare and asked for elsewhere at once; the rest is left to the process that keeps shipping.
 TOLD_AT_ONCE = ("evaluations", "events")
+COUNT = "select count(*) from (select from records where kind = 'predictions' and replica <> %s limit %s) as others"
 # Labelled predictions that are archived in one file.
 AT_ONCE = 5_000
 
@@ -43,6 +45,7 @@ class SharedRecords:
         self.replica = replica_name(folder)
         self.shipper = Shipper(folder, database, self.replica)
         self._labelled = labelled
+        self._archiving = threading.Lock()
 
     def follow(
         self,
@@ -55,16 +58,14 @@ class SharedRecords:
         elsewhere: RowFollower[Any] = RowFollower(self.database, folder.name, kind, only, backwards, mine=self.replica)
         return BothFollower(Follower(folder, kind, only, backwards), elsewhere)
 
-    def count(self, here: int) -> int:
-        """Predictions of all machines, `here` of them on this one."""
+    def count(self, here: int, up_to: int) -> int:
+        """Predictions of all machines, `here` of them on this one; no more than `up_to` are counted."""
         try:
             with self.database.transaction(read_only=True) as cursor:
-                found = cursor.execute(
-                    "select count(*) from records where kind = 'predictions' and replica <> %s", (self.replica,)
-                ).fetchone()
+                found = cursor.execute(COUNT, (self.replica, max(up_to - here, 0))).fetchone()
         except DatabaseAway:
             return here
-        return here + (found[0] if found else 0)
+        return min(here + (found[0] if found else 0), up_to)
 
     def shipping_lock(self) -> filelock.BaseFileLock:
         """Held by the process that keeps shipping what is recorded here."""
@@ -95,6 +96,10 @@ class SharedRecords:
 
     def archive_labelled(self, archive: Callable[[Pairs], None]) -> None:
         """Hand over what was labelled there when its records were deleted, and has not been handed over here."""
+        with self._archiving:
+            self._archive(archive)
+
+    def _archive(self, archive: Callable[[Pairs], None]) -> None:
         path = self.folder / "archived.json"
         at = msgspec.json.decode(path.read_bytes(), type=int) if path.exists() else 0
         while rows := self._labelled_after(at):

@@ -56,6 +56,7 @@ class RowFollower(Generic[R]):
         mine: str = "",
     ) -> None:
         self.damaged = 0
+        self.away = False
         self._database = database
         self._stamps = kind is Stamp
         self._decode = msgspec.json.Decoder(kind).decode
@@ -75,9 +76,10 @@ class RowFollower(Generic[R]):
                 lost = (recorded_at, name) if self._at is not None and self._at[1] != times else BEFORE_ALL
                 fresh = self._read(cursor, top, keep)
         except DatabaseAway:
-            # Not swallowed: the database has said so in the log, and `Database.trouble` tells.
+            # Not swallowed: it is in the log, and whoever must not go on without it asks `away`.
+            self.away = True
             return BEFORE_ALL, []
-        self._at = top, times
+        self.away, self._at = False, (top, times)
         return lost, sorted(fresh, key=order)
 
     def forget(self) -> None:
@@ -122,6 +124,10 @@ class BothFollower(Generic[R]):
     @property
     def damaged(self) -> int:
         return sum(part.damaged for part in self._parts)
+
+    @property
+    def away(self) -> bool:
+        return any(part.away for part in self._parts)
 
     def news(self, keep: int | None = None) -> tuple[Order, list[R]]:
         """As `tails.Follower.news`; of each the last `keep`."""

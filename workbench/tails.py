@@ -32,6 +32,11 @@ class Follows(Protocol[R]):
     @property
     def damaged(self) -> int: ...
 
+    @property
+    def away(self) -> bool:
+        """Whether there may be more than could be read now."""
+        ...
+
     def news(self, keep: int | None = None) -> tuple[Order, list[R]]: ...
 
     def forget(self) -> None: ...
@@ -54,6 +59,7 @@ class Follower(Generic[R]):
     ) -> None:
         self.folder = folder
         self.damaged = 0
+        self.away = False
         self._decoder = msgspec.json.Decoder(kind)
         self._only = only or object
         self._backwards = backwards

@@ -56,6 +56,9 @@ def test_database_maintainers_and_a_service_are_killed_under_load(replicas):
             server.kill()
             load.more(200)
             assert "is not shared" in str(until_degraded(services[0]))
+            somebodys = {"prediction_id": "20260101T000000000000Z-1-abcdef-0000001", "actual": 1.0}
+            refused = httpx2.post(f"{services[0]}/feedback", json={"actuals": [somebodys]}, timeout=60)
+            assert (refused.status_code, refused.json()["type"]) == (503, "/docs#database-away")
             server.start()
             database.close()
             load.more(100)

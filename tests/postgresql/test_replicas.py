@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.conftest import Clock
 from tests.evaluations import evaluation
 from tests.postgresql.conftest import NUMBER, Fleet, asked, numbers
+from workbench.errors import DatabaseAway
 from workbench.metrics_store import join
 from workbench.monitor import ModelMonitor
 from workbench.pruning import thinned
@@ -118,6 +120,22 @@ def test_a_label_joins_its_prediction_at_whichever_replica_it_arrives(fleet):
     assert here.feedback([(done.id, 2.0), (done.id, 3.0)]) == here.feedback([(done.id, 2.0), (done.id, 3.0)])
     assert here.feedback([(done.id, 2.0)]).duplicate == [done.id]
     assert [(p.id, a.actual) for p, a in join(here.store.window(), here.store.actuals())] == [(done.id, 2.0)]
+
+
+def test_a_label_that_may_be_anothers_is_not_called_unknown_while_nobody_can_be_asked(fleet):
+    here, there = (ModelMonitor(fleet.store(name), MODEL, clock=fleet.clock) for name in "ab")
+    (mine,), (others,) = here.store.append(asked(1)), there.store.append(asked(2))
+    here.store.shared.shipper.ship()
+    with psycopg.connect(fleet.url, autocommit=True) as boss:
+        boss.execute(f"alter schema {fleet.schema} rename to {fleet.schema}_away")
+        with pytest.raises(DatabaseAway, match="send them again"):
+            here.feedback([(mine.id, 1.0), (others.id, 2.0)])
+        assert here.store.actuals() == []
+        verdict = here.feedback([(mine.id, 1.0), ("nonsense", 1.0)])
+        assert (verdict.accepted, verdict.unknown) == ([mine.id], ["nonsense"])
+        boss.execute(f"alter schema {fleet.schema}_away rename to {fleet.schema}")
+    there.store.shared.shipper.ship()
+    assert here.feedback([(others.id, 2.0)]).accepted == [others.id]
 
 
 def test_what_is_pruned_there_is_pruned_here_but_nothing_that_has_not_been_shipped(fleet):

@@ -181,9 +181,17 @@ def _among_others(settings: Settings, metrics: MetricsStore, versions: VersionSt
         return
     from workbench.leadership import Leadership
     from workbench.sharing import Sharing
+    from workbench.training_store import TrainingStore
 
-    leadership = Leadership(metrics.shared.database, metrics.shared.replica)
-    with Sharing(metrics.shared, every_s=settings.metrics.ship_every_s, also=versions.pointer.follow):
+    shared, training = metrics.shared, TrainingStore(settings.versions_dir)
+
+    def also() -> None:
+        # What retrains learn from, on each machine: any may be the next to lead.
+        shared.archive_labelled(lambda rows: training.archive(rows, settings.retrain.labelled_rows))
+        versions.pointer.follow()
+
+    leadership = Leadership(shared.database, shared.replica)
+    with Sharing(shared, every_s=settings.metrics.ship_every_s, also=also):
         try:
             yield leadership.leads
         finally:

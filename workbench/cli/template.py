@@ -95,6 +95,11 @@ minutes = 60              # ... or so long, whichever is over first; what is wor
 # timeout_s = 10
 # give_up_after_s = 3600
 
+[metrics]                 # several machines share records and pointer; without a url they lie in metrics/ alone
+# url = "postgresql://workbench@db.example/models"   # the password: PGPASSWORD, or libpq's passfile
+# schema_name  = "workbench"
+# ship_every_s = 0.5
+
 [service]
 port    = 8000
 workers = 1
