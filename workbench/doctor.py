@@ -14,11 +14,12 @@ import msgspec
 from workbench import locks as locks_of
 from workbench.doctor_records import AHEAD, Segment, records
 from workbench.doctor_versions import libraries, pointer, training, versions
-from workbench.errors import SettingsError
+from workbench.errors import DatabaseAway, SettingsError
 from workbench.findings import TROUBLE, Area, Case, Examination, Finding, Lock, Use, each, listing
 from workbench.jobs import OPEN, Job, alive
 from workbench.leftovers import size
 from workbench.moments import utc_now, utc_text
+from workbench.replica import MOVED_BACK
 from workbench.sections import MonitorSettings
 from workbench.settings import FILE, Settings, find_root, load_settings
 from workbench.tokens import FILE as TOKEN
@@ -68,6 +69,7 @@ def examine(
     held: list[Lock] = []
     parts: list[tuple[Area, Callable[[], Iterable[Finding]]]] = [
         ("settings", lambda: _base_data(case)),
+        ("settings", lambda: _database(case)),
         ("permissions", lambda: _permissions(case)),
         ("locks", lambda: _locks(case, held)),
         ("jobs", lambda: _jobs(case)),
@@ -164,6 +166,24 @@ def _base_data(case: Case) -> Iterator[Finding]:
         yield _problem(
             "settings", f"[model] data = {source!r} {found}", str(path), "put it there: no retrain runs without"
         )
+
+
+def _database(case: Case) -> Iterator[Finding]:
+    """Whether what is recorded can be shared, if it is to be."""
+    if case.settings is None or case.settings.metrics.url is None:
+        return
+    from workbench.database import Database
+
+    database = Database(case.settings.metrics.url, case.settings.metrics.schema_name)
+    try:
+        with database.transaction(read_only=True):
+            pass
+    except DatabaseAway as error:
+        yield _problem("settings", str(error), FILE, "start it, or mend [metrics] url; until then records wait here")
+    database.close()
+    if (case.metrics / MOVED_BACK).exists():
+        what = "[metrics] url is set, and everybody's records were moved back here"
+        yield _problem("settings", what, FILE, "take [metrics] url out: what lies here is all there is")
 
 
 def _permissions(case: Case) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ log = logging.getLogger("workbench.leadership")
 class Leadership:
     """Asks for the lock, and tells whether it is held; for one thread.
 
+    It also holds its machine's name: of two folders that are copies of each other one never leads, and says why.
+
     Parameters
     ----------
     database : Database
@@ -31,7 +33,7 @@ class Leadership:
         self._database = database
         self._replica = replica
         self._connection: Connection[Any] | None = None
-        self._led = False
+        self._led = self._named = self._told = False
 
     def leads(self) -> bool:
         """Whether this one leads now; takes the lead if nobody has it. Without the database nobody leads."""
@@ -52,7 +54,7 @@ class Leadership:
         """Give the lead back."""
         if self._connection is not None:
             self._connection.close()
-        self._connection = None
+        self._connection, self._named = None, False
 
     def _held(self) -> bool:
         if self._connection is None:
@@ -66,7 +68,19 @@ class Leadership:
         elif self._led:
             # The lock is as alive as its connection.
             return self._connection.execute("select true").fetchone() == (True,)
-        key = self._database.key("maintainer")
+        self._named = self._named or self._locked(f"replica {self._replica}")
+        if not self._named and not self._told:
+            log.error(
+                "another process maintains as %s, too; if this folder is a copy of another machine's, delete "
+                "metrics/replica in it: neither reads what the other records",
+                self._replica,
+            )
+        self._told = not self._named
+        return self._named and self._locked("maintainer")
+
+    def _locked(self, what: str) -> bool:
+        assert self._connection is not None
+        key = self._database.key(what)
         return self._connection.execute("select pg_try_advisory_lock(%s)", (key,)).fetchone() == (True,)
 
 

@@ -82,16 +82,14 @@ class VersionStore:
             return cls(settings.versions_dir, clock=clock, shelf=shelf)
         from workbench.database import Database
 
-        store = cls(
-            settings.versions_dir,
-            clock=clock,
-            shelf=shelf,
-            database=Database(settings.metrics.url, settings.metrics.schema_name),
-        )
+        database = Database(settings.metrics.url, settings.metrics.schema_name)
+        store = cls(settings.versions_dir, clock=clock, shelf=shelf, database=database)
         try:
             store.pointer.follow()
         except (DatabaseAway, UnknownVersion, Busy) as error:
             log.warning("%s", error)
+        # Most never switch: no worker holds a connection for that.
+        database.close()
         return store
 
     def _shared(self, database: Database) -> LivePointer:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.test_cli import run
 from tests.conftest import until
-from tests.doctor.conftest import only, segment
+from tests.doctor.conftest import found, only, segment
 from tests.kept import files, seal
 from tests.test_housekeeping import HOLD
 from workbench import doctor, locks
@@ -193,3 +193,13 @@ def test_a_pipe_or_a_device_in_the_place_of_a_file_is_told_and_not_waited_for(wb
         path.unlink(missing_ok=True)
         make(path)
         assert not examine(wb.settings.root).healthy
+
+
+def test_a_database_that_cannot_be_reached_is_found_without_its_password(wb):
+    with (wb.settings.root / "workbench.toml").open("a") as toml:
+        toml.write('\n[metrics]\nurl = "postgresql://me:secret@127.0.0.1:1/x"\n')
+    what, where, _ = only(wb, "settings")
+    assert "127.0.0.1:1/x cannot be used now" in what
+    assert (where, "secret" in what) == ("workbench.toml", False)
+    (wb.settings.metrics_dir / "moved-back").touch()
+    assert "[metrics] url is set, and everybody's records were moved back here" in found(wb)

@@ -62,6 +62,16 @@ def test_two_workspaces_have_a_leader_each(fleet, postgresql):
     other.close()
 
 
+def test_of_two_machines_with_one_name_one_never_leads_and_says_why(fleet, caplog):
+    one, copy = Leadership(fleet.database(), "a"), Leadership(fleet.database(), "a")
+    assert [one.leads(), copy.leads(), copy.leads()] == [True, False, False]
+    assert [r.message for r in caplog.records if "copy of another machine's" in r.message][1:] == []
+    assert "delete metrics/replica" in caplog.text
+    one.end()
+    until(copy.leads)
+    copy.end()
+
+
 def test_without_the_database_nobody_leads():
     from workbench.database import Database
 
