@@ -5,12 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kubernetes_validate
+import yaml
+
 from tests.linters import linted_by
 from workbench.settings import load_settings
 
 OPS = Path(__file__).parents[1] / "ops"
 UNIT = (OPS / "workbench.service").read_text()
 CONTAINER = (OPS / "Containerfile").read_text()
+COMPOSE = yaml.safe_load((OPS / "compose.yml").read_text())
+MANIFESTS = list(yaml.safe_load_all((OPS / "kubernetes.yml").read_text()))
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -62,12 +67,60 @@ def test_the_container_is_no_roots_and_writes_only_where_it_may():
     assert copied() == {"pyproject.toml", "README.md", "LICENSE", "workbench", "service", "share"}
 
 
-def test_the_variables_of_both_are_settings(trained, monkeypatch):
-    for name, value in environment().items():
+def as_settings(trained, monkeypatch, variables: dict[str, str]):
+    for name, value in variables.items():
         if name.startswith("WORKBENCH_") and name != "WORKBENCH_ROOT":
             monkeypatch.setenv(name, value)
-    service = load_settings(trained.root).service
+    return load_settings(trained.root)
+
+
+def test_the_variables_of_both_are_settings(trained, monkeypatch):
+    service = as_settings(trained, monkeypatch, environment()).service
     assert (service.log, service.host) == ("json", "0.0.0.0")
+
+
+def test_the_compose_file_is_one_by_its_schema():
+    linted_by("check-jsonschema", "--builtin-schema", "vendor.compose-spec", OPS / "compose.yml")
+
+
+def test_kubernetes_takes_the_manifests():
+    for manifest in MANIFESTS:
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
+
+
+def test_each_replica_has_records_of_its_own_and_all_have_the_same_versions():
+    services = {name: told for name, told in COMPOSE["services"].items() if name != "database"}
+    volumes = [told["volumes"] for told in services.values()]
+    assert len(volumes) == 3
+    assert all("versions:/workspace/versions" in mounted for mounted in volumes)
+    records = [place for mounted in volumes for place in mounted if place.endswith(":/workspace/metrics")]
+    assert len(set(records)) == 3
+    (replicas,) = (m for m in MANIFESTS if m["kind"] == "StatefulSet")
+    assert [claim["metadata"]["name"] for claim in replicas["spec"]["volumeClaimTemplates"]] == ["metrics"]
+    assert replicas["spec"]["replicas"] == 3
+
+
+def test_replicas_share_a_database_by_settings_that_there_are(trained, monkeypatch):
+    (replicas,) = (m for m in MANIFESTS if m["kind"] == "StatefulSet")
+    container = replicas["spec"]["template"]["spec"]["containers"][0]
+    told = {variable["name"]: variable.get("value", "") for variable in container["env"]}
+    for variables in (told, COMPOSE["services"]["replica-a"]["environment"]):
+        settings = as_settings(trained, monkeypatch, variables)
+        assert settings.metrics.url is not None
+        assert "password" not in settings.metrics.url
+    assert container["readinessProbe"]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
+    assert "localhost" in settings.service.allowed_hosts
+
+
+def test_replicas_have_time_to_drain_before_they_are_killed(trained):
+    stop_s = trained.service.drain_s + 5
+    assert all(
+        int(told["stop_grace_period"].removesuffix("s")) > stop_s
+        for name, told in COMPOSE["services"].items()
+        if name != "database"
+    )
+    (replicas,) = (m for m in MANIFESTS if m["kind"] == "StatefulSet")
+    assert replicas["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > stop_s
 
 
 def test_the_health_check_asks_the_service_and_says_when_it_is_not_there(trained, monkeypatch):
