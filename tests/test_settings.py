@@ -150,3 +150,10 @@ def test_a_list_in_the_environment_that_is_none_is_told_with_the_variable(settin
     monkeypatch.setenv("WORKBENCH_RETRAIN__RECIPES", value)
     with pytest.raises(SettingsError, match="WORKBENCH_RETRAIN__RECIPES"):
         load_settings(settings.root)
+
+
+def test_a_copy_elsewhere_shares_its_records_with_nobody(settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_METRICS__URL", "postgresql://h/x")
+    told = load_settings(settings.root)
+    assert (told.metrics.url, told.alone_in(tmp_path).metrics.url) == ("postgresql://h/x", None)
+    assert told.alone_in(tmp_path).metrics_dir == tmp_path / "metrics"

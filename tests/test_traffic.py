@@ -4,6 +4,7 @@ from functools import partial
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy import signal, stats
 
 from tests.conftest import NOON
@@ -240,6 +241,12 @@ def test_a_worker_that_was_replaced_is_gone_at_once_and_one_of_another_service_s
     assert [w.started_at for w in summary([dead, replacement]).workers] == [replacement.started_at]
     other = beat(96, worker=1, started=90)
     assert len(summary([dead, other, beat(99, worker=1)]).workers) == 2
+
+
+def test_workers_of_one_number_on_two_machines_do_not_take_each_others_place():
+    here, there = (replace(beat(95, started=s), replica=name) for s, name in ((90, "b"), (0, "a")))
+    assert [w.name for w in summary([here, there]).workers] == ["a/1", "b/1"]
+    assert summary([beat(95)]).workers[0].name == "1"
 
 
 def test_uptime_counts_beats_and_not_the_silence_between_starts():

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.conftest import make_workspace
+from tests.evaluations import evaluation
 from tests.postgresql.conftest import asked, numbers
 from tests.processes import run
 from workbench.errors import Busy, SettingsError, WorkbenchError
@@ -14,6 +15,7 @@ from workbench.metrics_store import MetricsStore, join
 from workbench.moving import to_database, to_files
 from workbench.records import Actual, Event
 from workbench.settings import load_settings
+from workbench.shared_pruning import prune
 from workbench.training_store import TrainingStore
 from workbench.version_store import VersionStore
 
@@ -84,12 +86,17 @@ def test_it_may_be_cut_off_and_called_again(machines):
 
 def test_what_retention_took_from_the_database_is_not_missed_and_its_labels_come_along(machines, fleet):
     here = share_smaller(machines[0])
+    store = MetricsStore.of(here)
+    for _ in range(20):
+        store.append(evaluation(fleet.clock()))
     to_database(here)
     (there,) = (m for m in to_database(machines[1]) if m.kind == "predictions")
     assert there.files == 20
     fleet.store("leader", history=10).prune(lambda rows: None)
+    prune(store.shared.database, history=10, evaluations=5, labelled=100)
     moved = {m.kind: m for m in to_files(here)}
     assert moved["predictions"].equal
+    assert moved["evaluations"].files == 5
     archived = {row[0] for row in TrainingStore(here.versions_dir).labelled()}
     assert len(archived) == 40
     assert len(archived | {p.id for p in MetricsStore(here.metrics_dir).history()}) == 50
@@ -99,6 +106,16 @@ def share_smaller(settings):
     toml = settings.root / "workbench.toml"
     toml.write_text(toml.read_text().replace("history = 100000", "history = 10"))
     return load_settings(settings.root)
+
+
+def test_this_machines_own_segments_stay_as_they_are(machines):
+    here, _ = machines
+    own = {path: path.read_bytes() for path in (here.metrics_dir / "predictions").glob("*.jsonl")}
+    torn = next(iter(own))
+    own[torn] += b'{"id":"torn'
+    torn.write_bytes(own[torn])
+    to_files(here)
+    assert {path: path.read_bytes() for path in own} == own
 
 
 def test_a_line_that_is_not_the_same_there_is_an_error(machines):

@@ -5,6 +5,7 @@ import threading
 import psycopg
 import pytest
 
+from tests.conftest import until
 from workbench.errors import Busy, DatabaseAway, UnknownVersion
 from workbench.live_pointer import LivePointer
 from workbench.shared_pointer import BEFORE, SharedPointer
@@ -70,6 +71,27 @@ def test_of_many_who_switch_from_the_same_generation_one_does(machines):
     for pointer in pointers:
         pointer.follow()
     assert {live(pointer) for pointer in pointers} == {(*(set(names) - set(refused)), 2, "first")}
+
+
+def test_who_switches_waits_for_who_is_switching(machines, fleet):
+    a = machines("a", "one", "two")
+    a.switch("one", by="t", reason="")
+    told = []
+
+    def switch():
+        try:
+            a.switch("two", by="t", reason="", generation=1)
+        except Busy as error:
+            told.append(str(error))
+
+    with psycopg.connect(fleet.url, autocommit=True) as boss:
+        boss.execute("select pg_advisory_lock(%s)", (fleet.made[0].key("switch"),))
+        waiting = threading.Thread(target=switch)
+        waiting.start()
+        until(lambda: boss.execute("select from pg_locks where locktype = 'advisory' and not granted").fetchall())
+        boss.execute(f"insert into {fleet.schema}.promotions values (2, 'three', 'one', '', 'boss', '')")
+    waiting.join()
+    assert told == ["not switched: three has gone live meanwhile, by somebody else"]
 
 
 def test_the_first_machine_brings_its_log_and_others_keep_theirs_aside(machines, tmp_path, clock):

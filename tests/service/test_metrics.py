@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -213,7 +214,8 @@ def test_every_worker_tells_what_its_process_costs(trained):
             lost=4,
             error="broken",
         )
-        MetricsStore.of(trained).append(other)
+        # A worker of another machine is told there, under the same number.
+        MetricsStore.of(trained).append(other, replace(other, replica="elsewhere", cpu_s=99.0))
         until(lambda: of(scraped(client), "workbench_workers") == 2)
         found = scraped(client)
     told = {
