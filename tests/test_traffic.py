@@ -244,7 +244,7 @@ def test_a_worker_that_was_replaced_is_gone_at_once_and_one_of_another_service_s
 
 
 def test_workers_of_one_number_on_two_machines_do_not_take_each_others_place():
-    here, there = (replace(beat(95, started=s), replica=name) for s, name in ((90, "b"), (0, "a")))
+    here, there = replace(beat(97, started=96), replica="b"), replace(beat(95), replica="a")
     assert [w.name for w in summary([here, there]).workers] == ["a/1", "b/1"]
     assert summary([beat(95)]).workers[0].name == "1"
 

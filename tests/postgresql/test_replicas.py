@@ -186,6 +186,7 @@ def test_labelled_rows_are_archived_by_each_who_may_lead_and_bounded(fleet, tmp_
     training = {name: TrainingStore(tmp_path / name, clock=fleet.clock) for name in "ab"}
     for _ in range(2):
         leader.prune(lambda rows: training["a"].archive(rows, 100))
+        fleet.clock.forward(seconds=1)
     next_leader.prune(lambda rows: training["b"].archive(rows, 100))
     assert [row[3] for row in training["b"].labelled()] == [float(i) for i in range(8, 20)]
     assert training["a"].labelled() == training["b"].labelled()
