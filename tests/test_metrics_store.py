@@ -2,8 +2,10 @@ from uuid import uuid4
 
 import pytest
 
+from workbench import retention
 from workbench.database import Database
-from workbench.metrics_store import MetricsStore, join
+from workbench.joining import join
+from workbench.metrics_store import MetricsStore
 from workbench.records import Actual, Event, Heartbeat, Prediction, Request
 from workbench.shared_records import SharedRecords
 
@@ -89,7 +91,7 @@ def test_pruning_keeps_the_history_and_archives_labelled_rows_before_they_go(sto
         store.append(Actual(prediction_id=done.id, actual=float(i)))
         clock.forward(seconds=1)
     archived = []
-    assert store.prune(lambda rows: archived.extend(rows)) > 0
+    assert retention.prune(store, lambda rows: archived.extend(rows)) > 0
     assert numbers(store.history()) == list(range(20, 40))
     assert [p.inputs["i"] for p, _ in archived] == [a.actual for _, a in archived] == list(range(20))
     assert len(join(store.history(), store.actuals())) == 20
@@ -105,7 +107,7 @@ def test_pruning_leaves_actuals_of_kept_predictions_whatever_the_clock_said(stor
     for i in range(20, 30):
         store.append(prediction(i))
     archived = []
-    assert store.prune(lambda rows: archived.extend(rows)) > 0
+    assert retention.prune(store, lambda rows: archived.extend(rows)) > 0
     assert (len(join(store.history(), store.actuals())), archived) == (8, [])
 
 
@@ -119,17 +121,17 @@ def test_a_prune_that_is_cut_off_loses_nothing(store, clock):
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        store.prune(full_disk)
+        retention.prune(store, full_disk)
     assert len(list((store.folder / "predictions").glob("*.jsonl"))) == 10
     archived = []
-    store.prune(lambda rows: archived.extend(rows))
+    retention.prune(store, lambda rows: archived.extend(rows))
     assert [a.actual for _, a in archived] == list(range(20))
 
 
 def test_only_one_process_prunes(store):
     store.append(*map(prediction, range(40)))
     with store.pruning_lock():
-        assert store.prune(lambda rows: None) == 0
+        assert retention.prune(store, lambda rows: None) == 0
 
 
 def test_a_segment_that_a_living_writer_holds_is_not_pruned(store, opened, clock):
@@ -138,7 +140,7 @@ def test_a_segment_that_a_living_writer_holds_is_not_pruned(store, opened, clock
     for i in range(40):
         clock.forward(seconds=1)
         store.append(prediction(i))
-    store.prune(lambda rows: None)
+    retention.prune(store, lambda rows: None)
     (late,) = idle.append(prediction(101))
     assert late.id in {p.id for p in store.history()}
     idle.close()

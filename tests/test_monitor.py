@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import mean_absolute_error
 
 from tests.conftest import make_workspace, trips, unloaded
-from workbench import steering
+from workbench import retention, steering
 from workbench.ensemble import answer
 from workbench.features import to_rows
 from workbench.metrics_store import MetricsStore
@@ -65,7 +65,7 @@ def test_an_actual_for_a_prediction_beyond_history_is_expired_and_told(trained, 
     for _ in range(4):
         serve(monitor, live, trips(1))
         clock.forward(seconds=1)
-    store.prune(lambda rows: None)
+    retention.prune(store, lambda rows: None)
     assert monitor.feedback([(old.id, 1.0)]).expired == [old.id]
     assert "feedback_refused" in {e.kind for e in store.events()}
 

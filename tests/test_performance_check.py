@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from workbench import performance_check
 from workbench.holdout import measure
-from workbench.metrics_store import first_of_each
+from workbench.joining import first_of_each
 from workbench.records import Actual, Metadata, Prediction
 from workbench.scores import sample
 from workbench.settings import Settings

@@ -12,7 +12,8 @@ from workbench.cli.replay import Replay, traffic
 from workbench.demo import traffic as flights
 from workbench.ensemble import answer
 from workbench.features import align, to_rows
-from workbench.metrics_store import MetricsStore, join
+from workbench.joining import join
+from workbench.metrics_store import MetricsStore
 from workbench.tokens import maintenance_token
 from workbench.version_store import VersionStore
 

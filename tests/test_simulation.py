@@ -13,8 +13,9 @@ from tests.histories import rates, workspace
 from workbench import simulation
 from workbench.features import to_rows
 from workbench.history_source import prepare
+from workbench.joining import first_of_each
 from workbench.maintainer import Maintainer
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import parse_utc, utc_text
 from workbench.monitor import ModelMonitor
 from workbench.retrainer import ModelRetrainer

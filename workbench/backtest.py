@@ -28,9 +28,10 @@ from workbench.courses import Plan, Played, play, row_of, said
 from workbench.errors import DataError, SettingsError, WorkbenchError
 from workbench.files import replace_whole, sha256
 from workbench.history_writer import KNOWN_AT
+from workbench.joining import first_of_each
 from workbench.labelled_history import History
 from workbench.libraries import libraries
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_now, utc_text
 from workbench.said import OF_CLASSES
 from workbench.settings import Settings

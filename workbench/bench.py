@@ -19,8 +19,9 @@ from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import DriftResult, Evaluation
 from workbench.instances import InstanceReader, Instances
+from workbench.joining import first_of_each
 from workbench.loaded_version import LoadedVersion, Reference
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_text
 from workbench.monitor import ModelMonitor
 from workbench.performance_result import PerformanceResult

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from workbench.comparison_result import Check, Comparison
 from workbench.errors import CorruptVersion
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.joining import first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_text
 from workbench.settings import Settings
 from workbench.tails import Tail

@@ -14,6 +14,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
+from workbench import retention
 from workbench.blocks import seen_until
 from workbench.errors import Busy, WorkbenchError
 from workbench.features import comparable
@@ -106,7 +107,7 @@ def prune(
             return found
         found = _delete(settings.root, found, versions, metrics, by)
     training = TrainingStore(settings.versions_dir)
-    segments = metrics.prune(lambda rows: training.archive(rows, settings.retrain.labelled_rows))
+    segments = retention.prune(metrics, lambda rows: training.archive(rows, settings.retrain.labelled_rows))
     return msgspec.structs.replace(found, segments=segments)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from workbench import switching
+from workbench import retention, switching
 from workbench.errors import Busy, CorruptVersion, UnknownVersion, WorkbenchError
 from workbench.evaluation import Evaluation
 from workbench.loaded_version import LoadedVersion, Reference
@@ -256,4 +256,4 @@ class Maintainer:
             return
         self._pruned_at = self.clock()
         training = TrainingStore(self.settings.versions_dir, clock=self.clock)
-        self.metrics.prune(lambda rows: training.archive(rows, self.settings.retrain.labelled_rows))
+        retention.prune(self.metrics, lambda rows: training.archive(rows, self.settings.retrain.labelled_rows))

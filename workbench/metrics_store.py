@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 from msgspec import UNSET, UnsetType
 
-from workbench import pruning
 from workbench.brief_checks import briefly, from_the_end
-from workbench.errors import DatabaseAway
 from workbench.evaluation import Evaluation
 from workbench.line_counts import LineCount
 from workbench.moments import utc_now
@@ -28,15 +26,13 @@ from workbench.records import (
     Asked,
     Event,
     Heartbeat,
-    Label,
     Prediction,
     Record,
     Refused,
     Request,
     Stamp,
 )
-from workbench.scores import label_text
-from workbench.segments import Writer, order
+from workbench.segments import Writer
 from workbench.syncing import Syncer
 from workbench.tails import Follower, Tail, Thin
 
@@ -61,7 +57,6 @@ FOLDER_OF: dict[type, str] = {
     Evaluation: "evaluations",
     Event: "events",
 }
-EVALUATIONS_KEPT_WHOLE = 5_000
 
 
 class MetricsStore:
@@ -295,63 +290,19 @@ class MetricsStore:
             self._tails[key] = Tail(self.folder / name, kind, keep, only, thin, self.follow)
         return self._tails[key]
 
-    def prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:
-        """Delete the oldest segments that `history` does not need; one process at a time.
-
-        Parameters
-        ----------
-        archive : callable
-            Given the labelled predictions of the segments about to go; they go only after it has returned.
-
-        Returns
-        -------
-        int
-            Number of files deleted; 0 if another process is pruning.
-        """
-        try:
-            with self.pruning_lock().acquire(blocking=False):
-                return self._prune(archive)
-        except filelock.Timeout:
-            return 0
+    def stamps(self, name: str, keep: int) -> list[Stamp]:
+        """Id and time alone of the last records of a folder."""
+        return self._tail(name, Stamp, keep).read()
 
     def pruning_lock(self) -> filelock.BaseFileLock:
         """While somebody holds it, segments only grow; whoever would prune does not wait for it, but tries later."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return filelock.FileLock(self.folder / "prune.lock")
 
-    def _prune(self, archive: Callable[[list[tuple[Prediction, Actual]]], None]) -> int:
-        gone, may_go = 0, pruning.always
-        if self.shared is not None:
-            try:
-                gone += self.shared.prune(archive, history=self.history_size, evaluations=EVALUATIONS_KEPT_WHOLE)
-            except DatabaseAway:
-                return 0
-            # What goes here lies there; what has labels was archived from there.
-            may_go, archive = self.shared.shipper.is_shipped, _nothing
-        kept = self.prediction_ids()
-        if len(kept) >= self.history_size:
-            gone += pruning.prune_predictions(
-                self.folder, kept, lambda rows: join(rows, self.actuals()), archive, may_go
-            )
-            gone += pruning.delete(self.folder / "refused", order(kept[0]), may_go)
-        # However many a client invents in the time of one history, disk and memory stay bounded.
-        for name in ("refused", "service"):
-            stamps = self._tail(name, Stamp, self.history_size).read()
-            if len(stamps) >= self.history_size:
-                gone += pruning.delete(self.folder / name, order(stamps[0]), may_go)
-        evaluations = self._tail("evaluations", Stamp, EVALUATIONS_KEPT_WHOLE).read()
-        if evaluations:
-            gone += pruning.thin_evaluations(self.folder / "evaluations", order(evaluations[0]), may_go)
-        return gone
-
 
 def _close(writers: Iterable[Writer]) -> None:
     for writer in writers:
         writer.close()
-
-
-def _nothing(rows: list[tuple[Prediction, Actual]]) -> None:
-    """For what is archived already."""
 
 
 def _shared(settings: Settings) -> SharedRecords | None:
@@ -363,34 +314,3 @@ def _shared(settings: Settings) -> SharedRecords | None:
 
     database = Database(settings.metrics.url, settings.metrics.schema_name)
     return SharedRecords(settings.metrics_dir, database, labelled=settings.retrain.labelled_rows)
-
-
-def join(predictions: Iterable[Prediction], actuals: Iterable[Actual]) -> list[tuple[Prediction, Actual]]:
-    """Predictions with their actuals, in the order of the predictions; an id's first actual counts."""
-    first = first_of_each(actuals)
-    return [(p, first[p.id]) for p in predictions if p.id in first]
-
-
-def first_of_each(actuals: Iterable[Actual]) -> dict[str, Actual]:
-    """The actual that counts, by prediction id."""
-    first: dict[str, Actual] = {}
-    for actual in actuals:
-        first.setdefault(actual.prediction_id, actual)
-    return first
-
-
-def conflicting(actuals: Iterable[Actual]) -> set[str]:
-    """Predictions that have a second actual that is different, which was taken before the first was seen.
-
-    >>> conflicting([Actual(prediction_id="a", actual=1), Actual(prediction_id="a", actual=1.0)])
-    set()
-    >>> conflicting([Actual(prediction_id="a", actual=value) for value in (1, 2, 3)])
-    {'a'}
-    """
-    first: dict[str, Label] = {}
-    found = set()
-    for record in actuals:
-        known = first.setdefault(record.prediction_id, record.actual)
-        if known != record.actual and label_text(known) != label_text(record.actual):
-            found.add(record.prediction_id)
-    return found

@@ -21,9 +21,10 @@ from workbench.checkup import evaluate
 from workbench.errors import DataError
 from workbench.evaluation import Evaluation, ServiceResult
 from workbench.instances import Instances
+from workbench.joining import conflicting, first_of_each
 from workbench.label_index import Fate, LabelIndex
 from workbench.loaded_version import Reference
-from workbench.metrics_store import MetricsStore, conflicting, first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import EARLIEST, parse_utc, utc_now, utc_text
 from workbench.records import Actual, Event, Label, Prediction, Refused, Schema, Value
 from workbench.rows import event_time

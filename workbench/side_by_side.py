@@ -11,7 +11,8 @@ from workbench.bars import Progress, silent
 from workbench.comparison import compare
 from workbench.differences import differences
 from workbench.errors import DataError
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.joining import first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_text
 from workbench.paired import agreement
 from workbench.records import Metadata

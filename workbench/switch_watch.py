@@ -17,8 +17,9 @@ from workbench.ensemble import answer, output_column
 from workbench.errors import CorruptVersion
 from workbench.evaluation import Traffic
 from workbench.features import comparable, to_rows
+from workbench.joining import first_of_each
 from workbench.loaded_version import LoadedVersion
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.moments import parse_utc
 from workbench.probation import Apart, Evidence, Probation
 from workbench.records import Actual, GateVerdict, Label, Pointer, Prediction, Request, Value

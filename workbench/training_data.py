@@ -16,8 +16,9 @@ from pandas.api.types import is_numeric_dtype
 from workbench.errors import DataError
 from workbench.features import align, infer_schema
 from workbench.functions import import_function
+from workbench.joining import join
 from workbench.kept_inputs import Keeper, asked_kinds, of_settings
-from workbench.metrics_store import MetricsStore, join
+from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_text
 from workbench.records import Block, Schema
 from workbench.scores import label_text

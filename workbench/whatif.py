@@ -10,7 +10,8 @@ import numpy as np
 from workbench.asking import Said, ask, check_question, last_rows, learnt, paired, tolerated
 from workbench.bars import Progress, silent
 from workbench.errors import CorruptVersion, DataError, UnknownVersion
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.joining import first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.paired import agreement, alike
 from workbench.records import Actual, Event, Prediction
 from workbench.scores import label_text

@@ -22,7 +22,9 @@ import numpy as np
 import psutil
 
 from tests.benchmarks.tables import Table
-from workbench.metrics_store import MetricsStore, conflicting, join
+from workbench import retention
+from workbench.joining import conflicting, join
+from workbench.metrics_store import MetricsStore
 from workbench.monitor import ModelMonitor
 from workbench.pruning import records
 from workbench.records import Prediction
@@ -144,7 +146,7 @@ def stream(
             after = first + len(asked)
             send(client.due(step), after)
             if step % prune_every == prune_every - 1:
-                maintainer.prune(archive)
+                retention.prune(maintainer, archive)
             if len(marks) < len(MARKS) and after >= int(rows * MARKS[len(marks)]):
                 marks.append(_mark(after, start))
         for labels in client.rest():

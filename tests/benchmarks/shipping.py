@@ -16,6 +16,7 @@ import psycopg
 
 from tests.benchmarks.tables import Table
 from tests.databases import Server, started
+from workbench import retention
 from workbench.database import Database
 from workbench.metrics_store import MetricsStore
 from workbench.records import Prediction
@@ -112,7 +113,7 @@ def fleet(bench: Bench) -> Table:
             "select pg_total_relation_size('bench.predictions'), count(*) from bench.predictions"
         ).fetchone()
     pruned = there - bench.rows
-    pruning = seconds(lambda: reader.prune(lambda rows: None))
+    pruning = seconds(lambda: retention.prune(reader, lambda rows: None))
     return Table(
         title="What one database carries",
         note=f"{REPLICAS} replicas; the server on the same machine, and with its default settings but for fsync.",

@@ -14,6 +14,7 @@ from tests.faults.artifacts import code, other_release, swapped
 from tests.faults.damage import ACTUAL, PREDICTION, damage, flip, is_record
 from tests.faults.one_worker import ROWS, command, one_worker, silence, workspace
 from tests.faults.table import Fault, Outcome
+from workbench import retention
 from workbench.doctor import examine
 from workbench.ensemble import answer
 from workbench.errors import CorruptVersion, UnknownVersion
@@ -140,7 +141,7 @@ def records(folder: Path, seed: int, rounds: int) -> Outcome:
             monitor = ModelMonitor(MetricsStore.of(settings), settings)
             monitor.check(reference)
             monitor.summary()
-            monitor.store.prune(lambda rows: None)
+            retention.prune(monitor.store, lambda rows: None)
             for where in ("summary", "predictions", "drift", "performance", "evaluations", "events"):
                 worker.get(f"/maintenance/{where}")
             examine(settings.root)

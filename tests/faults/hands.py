@@ -15,6 +15,7 @@ import msgspec
 from tests.conftest import until
 from tests.faults.one_worker import ROWS, lines, one_worker, silence, workspace
 from tests.faults.table import Outcome
+from workbench import retention
 from workbench.doctor import examine
 from workbench.metrics_store import MetricsStore
 from workbench.moments import utc_text
@@ -142,7 +143,7 @@ def locked(folder: Path, seed: int, rounds: int) -> Outcome:
                 worker.predict()
                 answer = worker.post("/maintenance/retrain", {"reason": "fault"})
                 worker.expect(answer.status_code == 409, f"a retrain: {answer.status_code} {answer.text}")
-                worker.expect(worker.store.prune(lambda rows: None) == 0, "pruned under a lock")
+                worker.expect(retention.prune(worker.store, lambda rows: None) == 0, "pruned under a lock")
                 held = {lock.path for lock in examine(settings.root).locks if lock.held and lock.pid == holder.pid}
                 worker.expect("metrics/actuals.lock" in held, "the doctor does not tell who holds it")
                 target = "second" if worker.live() == "first" else "first"
@@ -179,7 +180,7 @@ def stale(folder: Path, seed: int, rounds: int) -> Outcome:
             last = [name for _, name in sorted({*told, *stamps})][-300:]
             worker.expect([p.id for p in worker.store.history()] == last, "another history")
             worker.expect([p.id for p in MetricsStore.of(settings).window()] == last[-100:], "another window")
-            gone = worker.store.prune(lambda rows: None)
+            gone = retention.prune(worker.store, lambda rows: None)
             left = {path.stem for path in predictions.glob("*.jsonl")}
             needed = {name.rpartition("-")[0] for name in last}
             worker.expect(needed <= left, "the pruner took what the history needs")

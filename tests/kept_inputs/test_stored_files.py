@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.kept_inputs.telltales import FEATURES, TELLTALES, cases, retrain, telling, workspace
 from tests.service.conftest import Client, start
+from workbench import retention
 from workbench.backtest import Backtest, recorded
 from workbench.cli import app
 from workbench.cli.replay import Replay, traffic
@@ -58,7 +59,7 @@ def lived(trained, tmp_path_factory):
     settings = load_settings(root)
     training = TrainingStore(settings.versions_dir)
     with closing(MetricsStore.of(settings)) as metrics:
-        metrics.prune(lambda rows: training.archive(rows, 1000))
+        retention.prune(metrics, lambda rows: training.archive(rows, 1000))
     assert training.labelled()
     told["second"] = retrain(settings, "second", "always")
     wb = Workbench(settings)

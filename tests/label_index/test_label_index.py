@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from tests.label_index.conftest import refused
+from workbench import retention
+from workbench.joining import join
 from workbench.label_index import LabelIndex
-from workbench.metrics_store import join
 from workbench.records import Actual, Prediction
 
 
@@ -31,7 +32,7 @@ def test_a_label_beyond_the_history_is_expired_whether_or_not_its_segment_is_sti
     # Also one that was labelled in time: what is said must not hang on whether it was pruned meanwhile.
     assert workers.monitors[0].feedback([(old.id, 1.0)]).expired == [old.id]
     workers.predict(8)
-    assert workers.store().prune(lambda rows: None) > 0
+    assert retention.prune(workers.store(), lambda rows: None) > 0
     assert workers.fresh().feedback([(late.id, 1.0)]).expired == [late.id]
     assert refused(workers)[0] == (late.id, 1.0, "expired")
 
@@ -81,7 +82,7 @@ def test_following_a_prune_reads_nothing_again(workers, monkeypatch):
     for _ in range(6):
         monitor.feedback([(p.id, 1.0) for p in workers.predict(5)])
     monkeypatch.setattr(LabelIndex, "_begin", lambda self: pytest.fail("began again"))
-    assert workers.store().prune(lambda rows: None) > 0
+    assert retention.prune(workers.store(), lambda rows: None) > 0
     done = workers.predict(1)
     assert monitor.feedback([(p.id, 1.0) for p in done]).accepted == [done[0].id]
 
@@ -95,7 +96,7 @@ def test_no_label_is_lost_by_pruning_when_it_came_long_before_its_segment_can_go
         workers.monitors[0].feedback([(p.id, 1.0) for p in done])
         workers.monitors[0].feedback([(p.id, 1.0) for p in workers.predict(2, worker=1)])
         labelled += [p.id for p in done]
-        store.prune(lambda rows: archived.extend(p.id for p, _ in rows))
+        retention.prune(store, lambda rows: archived.extend(p.id for p, _ in rows))
         assert clear.id not in archived
     held = [p.id for p, _ in join(store._tail("predictions", Prediction, None).read(), store.actuals())]
     assert len(archived) == len(set(archived))
@@ -105,7 +106,7 @@ def test_no_label_is_lost_by_pruning_when_it_came_long_before_its_segment_can_go
 def test_a_label_taken_while_its_prediction_is_pruned_is_archived_with_it(workers):
     store, monitor, archived = workers.store(), workers.monitors[0], []
     (old, *_) = workers.predict(3)
-    pruner = threading.Thread(target=lambda: store.prune(archived.extend))
+    pruner = threading.Thread(target=lambda: retention.prune(store, archived.extend))
     with monitor._labels.turn():
         assert monitor._labels.judge([(old.id, 1.0)]) == ["accepted"]
         workers.predict(8)
@@ -125,12 +126,12 @@ def test_refused_ones_are_pruned_with_the_history_and_never_more_than_it_many(wo
     for value in range(1, 41):
         monitor.feedback([(done.id, float(value))])
         clock.forward(seconds=1)
-    store.prune(lambda rows: None)
+    retention.prune(store, lambda rows: None)
     assert 8 <= len(store.refused()) <= 8 + 2 * 3
     for _ in range(6):
         workers.predict(3)
     monitor.feedback([(done.id, -1.0)])
-    store.prune(lambda rows: None)
+    retention.prune(store, lambda rows: None)
     assert [(r.actual, r.why) for r in store.refused()][-1] == (-1.0, "expired")
     assert len(store.refused()) <= 3
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.benchmarks import labels_at_volume
 from tests.conftest import Clock
 from tests.label_index.conftest import FATES, Workers, asked, refused
+from workbench import retention
+from workbench.joining import conflicting, first_of_each, join
 from workbench.label_index import LabelIndex
-from workbench.metrics_store import conflicting, first_of_each, join
 from workbench.pruning import labels_by_turns
 from workbench.records import Actual, Prediction
 from workbench.segments import order
@@ -205,7 +206,7 @@ def test_any_interleaving_of_two_workers_restarts_and_pruning_gives_what_one_dic
         elif step == "restart":
             workers.restart(which)
         elif step == "prune":
-            maintainer.prune(archive)
+            retention.prune(maintainer, archive)
     workers.close()
     known = {name: a.actual for name, a in twin.known().items()}
     for store in (maintainer, workers.store()):

@@ -13,8 +13,9 @@ from tests.databases import started
 from tests.postgresql.services import ROWS, Load, machines
 from tests.processes import child_of, serving, url
 from workbench.database import Database
+from workbench.joining import join
 from workbench.leadership import leader
-from workbench.metrics_store import MetricsStore, join
+from workbench.metrics_store import MetricsStore
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,11 @@ from tests.conftest import make_workspace
 from tests.evaluations import evaluation
 from tests.postgresql.conftest import asked, numbers
 from tests.processes import run
+from workbench import retention
 from workbench.errors import Busy, SettingsError, WorkbenchError
+from workbench.joining import join
 from workbench.leadership import Leadership
-from workbench.metrics_store import MetricsStore, join
+from workbench.metrics_store import MetricsStore
 from workbench.moving import to_database, to_files
 from workbench.records import Actual, Event
 from workbench.settings import load_settings
@@ -92,7 +94,7 @@ def test_what_retention_took_from_the_database_is_not_missed_and_its_labels_come
     to_database(here)
     (there,) = (m for m in to_database(machines[1]) if m.kind == "predictions")
     assert there.files == 20
-    fleet.store("leader", history=10).prune(lambda rows: None)
+    retention.prune(fleet.store("leader", history=10), lambda rows: None)
     prune(store.shared.database, history=10, evaluations=5, labelled=100)
     moved = {m.kind: m for m in to_files(here)}
     assert moved["predictions"].equal

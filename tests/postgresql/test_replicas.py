@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.conftest import Clock
 from tests.evaluations import evaluation
 from tests.postgresql.conftest import NUMBER, Fleet, asked, numbers
+from workbench import retention
 from workbench.errors import DatabaseAway
-from workbench.metrics_store import join
+from workbench.joining import join
 from workbench.monitor import ModelMonitor
 from workbench.pruning import thinned
 from workbench.records import Actual, Prediction
@@ -72,7 +73,7 @@ class Replicas:
 
         for other in NAMES:
             self.ship(other)
-        self.monitors[name].store.prune(archive)
+        retention.prune(self.monitors[name].store, archive)
 
     def close(self) -> None:
         for monitor in self.monitors.values():
@@ -145,10 +146,10 @@ def test_what_is_pruned_there_is_pruned_here_but_nothing_that_has_not_been_shipp
         fleet.clock.forward(seconds=1)
     files = len(list((here.folder / "predictions").glob("*.jsonl")))
     assert here.shared.shipper.ship() == 40
-    leader.prune(lambda rows: None)
-    here.prune(lambda rows: None)
+    retention.prune(leader, lambda rows: None)
+    retention.prune(here, lambda rows: None)
     assert len(list((here.folder / "predictions").glob("*.jsonl"))) == files // 2
-    here.prune(lambda rows: None)
+    retention.prune(here, lambda rows: None)
     with here.shared.database.transaction() as cursor:
         found = cursor.execute("select count(*) from shipped where replica = %s", (here.shared.replica,)).fetchone()
     assert found == (files // 2,)
@@ -161,7 +162,7 @@ def test_a_segment_that_was_not_sent_stays(fleet, monkeypatch):
         here.append(asked(i))
         fleet.clock.forward(seconds=1)
     monkeypatch.setattr(here.shared.shipper, "is_shipped", lambda path: False)
-    here.prune(lambda rows: None)
+    retention.prune(here, lambda rows: None)
     assert len(list((here.folder / "predictions").glob("*.jsonl"))) == 10
 
 
@@ -185,9 +186,9 @@ def test_labelled_rows_are_archived_by_each_who_may_lead_and_bounded(fleet, tmp_
         fleet.clock.forward(seconds=1)
     training = {name: TrainingStore(tmp_path / name, clock=fleet.clock) for name in "ab"}
     for _ in range(2):
-        leader.prune(lambda rows: training["a"].archive(rows, 100))
+        retention.prune(leader, lambda rows: training["a"].archive(rows, 100))
         fleet.clock.forward(seconds=1)
-    next_leader.prune(lambda rows: training["b"].archive(rows, 100))
+    retention.prune(next_leader, lambda rows: training["b"].archive(rows, 100))
     assert [row[3] for row in training["b"].labelled()] == [float(i) for i in range(8, 20)]
     assert training["a"].labelled() == training["b"].labelled()
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.postgresql.conftest import asked, numbers
-from workbench import shipping
+from workbench import retention, shipping
 from workbench.errors import DatabaseAway
 from workbench.records import Event, Prediction
 from workbench.shared_tails import RowFollower
@@ -153,7 +153,7 @@ def test_a_follower_holds_the_last_ones_and_reads_anew_what_was_deleted(fleet):
     everything = Tail(reader.folder / "predictions", Prediction, None, follow=reader.follow)
     assert numbers(everything.read()) == list(range(50))
     assert numbers(reader.window()) == list(range(45, 50))
-    store.prune(lambda rows: None)
+    retention.prune(store, lambda rows: None)
     assert numbers(everything.read()) == list(range(30, 50))
     assert numbers(fleet.store("c").history()) == list(range(30, 50))
 
@@ -170,7 +170,7 @@ def test_while_the_database_is_away_recording_goes_on_and_readers_know_what_they
         assert numbers(store.window()) == [1, 2]
         with pytest.raises(DatabaseAway):
             store.shared.shipper.ship()
-        assert store.prune(lambda rows: None) == 0
+        assert retention.prune(store, lambda rows: None) == 0
         boss.execute(f"alter schema {fleet.schema}_away rename to {fleet.schema}")
     assert store.shared.shipper.ship() == 1
     assert numbers(other.window()) == [1, 2]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from workbench.metrics_store import MetricsStore, first_of_each
+from workbench.joining import first_of_each
+from workbench.metrics_store import MetricsStore
 from workbench.records import Actual, Answer, Task
 from workbench.scores import Sample, sample
 
