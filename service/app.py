@@ -118,15 +118,16 @@ def create_app(
     )
     app.state.worker = worker
     app.state.started = time.monotonic()
+    operator_only = partial(OperatorOnly, settings=settings)
     layers: list[Layer] = [
         partial(telemetry.Telemetry, notes=notes),
         *([AccessLog] if settings.service.access_log else []),
         partial(KnownHosts, allowed_hosts=settings.service.allowed_hosts),
-        partial(OperatorOnly, settings=settings),
+        operator_only,
         partial(Limits, limits=settings.service, load=Load()),
         JsonOnly,
     ]
-    app.lay(layers, predict_route(serving, app.state.monitor))
+    app.lay(layers, predict_route(serving, app.state.monitor), needless=(operator_only,))
     app.router.routes += infer_routes(serving, app.state.monitor)
     app.include_router(v2.router)
     app.router.routes.append(feedback_route(serving, app.state.monitor))

@@ -33,13 +33,16 @@ class LayeredApp(FastAPI):
     route is among the others all the same, where it is documented, and where other methods are refused.
     """
 
-    def lay(self, layers: list[Layer], plain: PlainRoute) -> None:
-        """Put layers before all routes, and the plain one before the others. Once, before the first request."""
+    def lay(self, layers: list[Layer], plain: PlainRoute, *, needless: tuple[Layer, ...] = ()) -> None:
+        """Put layers before all routes, and the plain one before the others. Once, before the first request.
+
+        `needless` are those that would let the plain route's requests through whatever they are.
+        """
         self.router.routes.insert(0, plain)
         app: ASGIApp = _Refusals(plain.app, self)
         for layer in reversed(layers):
             self.add_middleware(_factory(layer))
-            app = layer(app)
+            app = app if layer in needless else layer(app)
         self._plain, self._short_way = plain, app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

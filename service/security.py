@@ -100,8 +100,11 @@ class KnownHosts:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or not (hosts[0] in self._known or self._allows(hosts[0])):
+        told, hosts = b"", 0
+        for name, value in scope["headers"]:
+            if name == b"host":
+                told, hosts = value, hosts + 1
+        if hosts != 1 or not (told in self._known or self._allows(told)):
             await refuse(scope, receive, send, 400, "the Host header names none of [service] allowed_hosts")
             return
         await self.app(scope, receive, send)
